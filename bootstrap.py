@@ -25,7 +25,12 @@ LOCK = ROOT / "requirements.lock"
 
 def wanted_stamp() -> str:
     """Digest of everything that decides what is installed, so that an unchanged set-up is reused."""
-    parts = [LOCK.read_bytes(), (ROOT / "pyproject.toml").read_bytes(), sys.version.encode(), str(ROOT).encode()]
+    parts = [
+        LOCK.read_bytes(),
+        (ROOT / "pyproject.toml").read_bytes(),
+        sys.version.encode(),
+        str(ROOT).encode(),
+    ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 

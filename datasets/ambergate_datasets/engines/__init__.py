@@ -1,0 +1,1 @@
+"""Data engines behind one interface. DuckDB is the only one so far."""
