@@ -1,7 +1,7 @@
 """One entry of the decision log and its canonical bytes, which are what the Merkle tree's leaves are made of.
 
 An entry holds ids, counts, rule names and, for queries, the text that was asked. It never holds a value of a
-person's row: the log is published (house style, 17).
+person's row or of a result: people read the log who may read neither (house style, 17).
 """
 
 from __future__ import annotations
