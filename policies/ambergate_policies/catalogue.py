@@ -124,6 +124,7 @@ class Files(Document):
     format: FileFormat = FileFormat.CSV
     null_values: tuple[str, ...] = ()
     encoding: Literal["utf-8", "latin-1"] = "utf-8"
+    optional: bool = Field(False, description="a table whose file is not delivered is landed empty")
 
 
 class Table(Document):
