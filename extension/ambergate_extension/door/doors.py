@@ -1,0 +1,101 @@
+"""The sockets of this server's kernels and the one gate behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_unix_socket
+
+from ambergate_extension.door.answering import Answering, GateKept
+from ambergate_extension.door.handlers import MAX_BODY, application
+from ambergate_extension.door.wire import encode_failure
+from ambergate_policies.errors import AmbergateError
+
+LARGEST_ANSWER = 64 * 1024 * 1024
+_WAITING = 16
+_HEADROOM = 64 * 1024
+
+Question = Callable[[Answering], bytes]
+
+
+class Doors:
+    """Opens one listener per kernel; implements the provisioner's `Doorkeeper`.
+
+    Questions run in threads of their own, so that a long query holds up neither the server's pages nor another tab.
+    """
+
+    def __init__(self, gate: GateKept, log: logging.Logger) -> None:
+        self._gate = gate
+        self._log = log
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="door")
+        self._listeners: dict[str, HTTPServer] = {}
+        self._waiting = 0
+
+    async def open(self, kernel_id: str, socket: Path) -> None:
+        """Listen on `socket` (0600) for this kernel; an older listener of the same kernel is closed first."""
+        await self.close(kernel_id)
+        listener = HTTPServer(
+            application(kernel_id, self.ask),
+            max_body_size=MAX_BODY + _HEADROOM,
+            max_buffer_size=MAX_BODY + 2 * _HEADROOM,
+            max_header_size=16 * 1024,
+            idle_connection_timeout=3600,
+            body_timeout=30,
+        )
+        listener.add_socket(bind_unix_socket(str(socket), mode=0o600))
+        self._listeners[kernel_id] = listener
+
+    async def close(self, kernel_id: str) -> None:
+        listener = self._listeners.pop(kernel_id, None)
+        if listener is not None:
+            listener.stop()
+            await listener.close_all_connections()
+
+    async def close_all(self) -> None:
+        """Close every listener, then the gate."""
+        for kernel_id in list(self._listeners):
+            await self.close(kernel_id)
+        await asyncio.get_running_loop().run_in_executor(None, self._gate.close)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def warm_up(self) -> None:
+        """Open the gate before the first question; a failure is told to whoever asks."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._try_gate)
+
+    async def ask(self, kernel_id: str, question: Question) -> tuple[int, bytes]:
+        """HTTP status and encoded answer of one question. Never raises, never shows another library's message."""
+        if self._waiting >= _WAITING:
+            return 429, encode_failure("too many queries are waiting: let the running ones finish first")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, kernel_id, question)
+        finally:
+            self._waiting -= 1
+
+    def _answer(self, kernel_id: str, question: Question) -> tuple[int, bytes]:
+        try:
+            answer = question(self._gate.get())
+        except AmbergateError as error:
+            return error.http_status, self._failed(kernel_id, error, str(error))
+        except Exception as error:
+            return 500, self._failed(kernel_id, error, "the gate failed on this query")
+        if len(answer) > LARGEST_ANSWER:
+            return 500, encode_failure("the cleared table is too large to send: ask for fewer groups")
+        return 200, answer
+
+    def _failed(self, kernel_id: str, error: Exception, message: str) -> bytes:
+        identifier = uuid.uuid4().hex[:8]
+        self._log.error("door: failure %s, kernel %s, %s", identifier, kernel_id, type(error).__name__)
+        return encode_failure(message, identifier)
+
+    def _try_gate(self) -> None:
+        try:
+            self._gate.get()
+        except AmbergateError as error:
+            self._log.error("%s", error)

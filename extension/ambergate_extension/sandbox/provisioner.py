@@ -1,0 +1,121 @@
+"""What Jupyter calls to start a kernel: a box, with its own run folder and its own door to the gate.
+
+Name, environment, working folder and arguments that a client may have sent are not used. There is no other way to
+start a kernel: without `KernelHousing`, which the server's extension makes after the canary, this raises.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+from ambergate_extension.sandbox.bubblewrap import Box, Limits, SandboxUnavailable, limited
+from ambergate_extension.sandbox.run_folder import INSIDE, KERNEL_PORTS, RunFolder, make_run_folder
+
+_LAUNCH = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
+
+
+class Doorkeeper(Protocol):
+    """Opens the socket through which one kernel, and only that one, may ask the gate."""
+
+    async def open(self, kernel_id: str, socket: Path) -> None: ...
+
+    async def close(self, kernel_id: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KernelHousing:
+    """Where this server's kernels live. `bwrap` is the binary that the canary proved."""
+
+    bwrap: Path
+    workspace: Path
+    run_parent: Path
+    doors: Doorkeeper
+    limits: Limits = field(default_factory=Limits)
+
+
+class SandboxProvisioner(LocalProvisioner):
+    """Starts each kernel in a box of its own; the entry point `ambergate-sandbox`."""
+
+    _run: RunFolder | None = None
+
+    async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
+        """Make the run folder, the two connection files and the door. Returns the command and nothing else."""
+        canonical_kernel_id(self.kernel_id)
+        housing = self._housing()
+        if self._run is None:
+            self._run = make_run_folder(housing.run_parent)
+        else:
+            self._run.forget_sockets()
+        try:
+            self._speak_over(self._run)
+            await super().pre_launch(transport_encryption="required")
+            self._run.write_connection(self.connection_info)
+            await housing.doors.open(self.kernel_id, self._run.door)
+        except BaseException:
+            await self._leave()
+            raise
+        return {"cmd": kernel_command(housing.limits)}
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """Start the box; whatever was passed besides the command is ignored."""
+        housing = self._housing()
+        if self._run is None:
+            raise SandboxUnavailable("a kernel was started before its folder was made")
+        try:
+            box = Box(bwrap=housing.bwrap, workspace=housing.workspace, run=self._run, limits=housing.limits)
+            self.process = box.start(cmd)
+        except BaseException:
+            await self._leave()
+            raise
+        self.pid = self.pgid = self.process.pid
+        return self.connection_info
+
+    async def cleanup(self, restart: bool = False) -> None:
+        """Close the door and remove the run folder, unless the kernel is only restarted."""
+        if not restart:
+            await self._leave()
+
+    def resolve_path(self, path_str: str) -> str | None:
+        """Nothing: paths of the box mean nothing outside it."""
+        return None
+
+    def _housing(self) -> KernelHousing:
+        housing = getattr(getattr(self.parent, "parent", None), "housing", None)
+        if not isinstance(housing, KernelHousing):
+            raise SandboxUnavailable("kernels start only inside an Ambergate server whose sandbox has been proved")
+        return housing
+
+    def _speak_over(self, run: RunFolder) -> None:
+        kernel: Any = self.parent
+        kernel.transport = "ipc"
+        kernel.ip = run.zmq_address
+        for number, port in enumerate(KERNEL_PORTS, start=1):
+            setattr(kernel, port, number)
+
+    async def _leave(self) -> None:
+        await self._housing().doors.close(self.kernel_id)
+        if self._run is not None:
+            self._run.remove()
+            self._run = None
+
+
+def kernel_command(limits: Limits) -> list[str]:
+    """The command inside the box: ipykernel with the notebook package loaded."""
+    arguments = ["-f", str(INSIDE / "kernel" / "connection.json"), "--IPKernelApp.extensions=ambergate_notebook"]
+    return [*limited(limits, _LAUNCH), *arguments]
+
+
+def canonical_kernel_id(kernel_id: str) -> str:
+    """The id back, if it is a UUID in its usual spelling. Raises SandboxUnavailable for anything a path could abuse."""
+    try:
+        canonical = str(uuid.UUID(kernel_id))
+    except (ValueError, AttributeError, TypeError):
+        canonical = ""
+    if not canonical or canonical != kernel_id:
+        raise SandboxUnavailable("a kernel id must be a UUID")
+    return kernel_id

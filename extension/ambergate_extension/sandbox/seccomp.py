@@ -1,0 +1,116 @@
+"""The system calls that a kernel has no use for, as a classic BPF program for bubblewrap's `--seccomp`.
+
+Written out by hand so that nothing must be compiled or installed: a filter is a list of 8-byte instructions
+(seccomp(2), bpf(2) "classic"). Numbers are from Linux's syscall tables of the two supported machines. Denied calls
+answer EPERM; `clone3` answers ENOSYS, so that libc falls back to `clone`, whose flags a filter can read.
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ambergate_policies.errors import OperatorError
+
+Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, constant
+
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data; little endian machines only
+_ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
+_NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET
+_TERMINAL_INJECTION = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
+_FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6: the box's network name space has only `lo`
+_NETLINK, _NETLINK_ROUTE = 16, 0  # libzmq aborts the process where it cannot ask for the interfaces
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What differs between processors."""
+
+    audit: int
+    clone: int
+    socket: int
+    ioctl: int
+    x32: bool
+    denied: tuple[int, ...]
+
+
+_EVERYWHERE = (
+    425,
+    426,
+    427,
+    428,
+    429,
+    430,
+    431,
+    432,
+    433,
+    438,
+    442,
+    443,
+)  # io_uring*, new mount API, pidfd_getfd, quotactl_fd
+_MACHINES = {
+    # ptrace, mount, umount2, pivot_root, chroot, unshare, setns, bpf, add_key, request_key, keyctl, perf_event_open,
+    # userfaultfd, kexec*, *_module, swap*, reboot, acct, quotactl, process_vm_*, *_handle_at, syslog, kcmp,
+    # fanotify_init, move_pages, vhangup (x86-64 also iopl, ioperm, modify_ldt)
+    "x86_64": Machine(0xC000003E, 56, 41, 16, True, (
+        101, 165, 166, 155, 161, 272, 308, 321, 248, 249, 250, 298, 323, 246, 320, 175, 313, 176, 167, 168, 169, 163,
+        179, 310, 311, 303, 304, 103, 312, 300, 279, 153, 172, 173, 154)),
+    "aarch64": Machine(0xC00000B7, 220, 198, 29, False, (
+        117, 40, 39, 41, 51, 97, 268, 280, 217, 218, 219, 241, 282, 104, 294, 105, 273, 106, 224, 225, 142, 89,
+        60, 270, 271, 264, 265, 116, 272, 262, 239, 58)),
+}  # fmt: skip
+_CLONE3 = 435
+
+
+def program(machine: str = "") -> bytes:
+    """The filter for this machine (or the named one). Raises OperatorError for a processor we have no table for."""
+    name = machine or platform.machine()
+    if name not in _MACHINES:
+        raise OperatorError(f"no system call filter for {name!r} processors: use x86_64 or aarch64")
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in _filter(_MACHINES[name]))
+
+
+def _filter(machine: Machine) -> Iterable[Instruction]:
+    yield (_LOAD, 0, 0, _ARCHITECTURE)
+    yield from _unless(machine.audit, [(_RETURN, 0, 0, _KILL)])
+    yield (_LOAD, 0, 0, _NUMBER)
+    if machine.x32:
+        yield from ((_JUMP_GREATER_EQUAL, 0, 1, 0x40000000), _error(errno.EPERM))
+    for number in (*machine.denied, *_EVERYWHERE):
+        yield from _when(number, [_error(errno.EPERM)])
+    yield from _when(_CLONE3, [_error(errno.ENOSYS)])
+    yield from _when(machine.clone, [
+        _argument(0), (_JUMP_SET, 0, 1, _NEW_NAMESPACES), _error(errno.EPERM), (_RETURN, 0, 0, _ALLOW)])  # fmt: skip
+    injected = [step for request in _TERMINAL_INJECTION for step in _when(request, [_error(errno.EPERM)])]
+    yield from _when(machine.ioctl, [_argument(1), *injected, (_RETURN, 0, 0, _ALLOW)])
+    yield from _when(machine.socket, _socket_rule())
+    yield (_RETURN, 0, 0, _ALLOW)
+
+
+def _socket_rule() -> list[Instruction]:
+    allow = [(_RETURN, 0, 0, _ALLOW)]
+    known = [step for family in _FAMILIES for step in _when(family, allow)]
+    netlink = _when(_NETLINK, [_argument(2), *_when(_NETLINK_ROUTE, allow)])
+    return [_argument(0), *known, *netlink, _error(errno.EAFNOSUPPORT)]
+
+
+def _when(value: int, then: list[Instruction]) -> list[Instruction]:
+    """Run `then` if the loaded word equals `value`, else skip it."""
+    return [(_JUMP_EQUAL, 0, len(then), value), *then]
+
+
+def _unless(value: int, then: list[Instruction]) -> list[Instruction]:
+    return [(_JUMP_EQUAL, len(then), 0, value), *then]
+
+
+def _argument(position: int) -> Instruction:
+    """Load the lower half of one argument: all that are judged here are C ints to the kernel."""
+    return (_LOAD, 0, 0, _ARGUMENTS + 8 * position)
+
+
+def _error(number: int) -> Instruction:
+    return (_RETURN, 0, 0, _ERROR | number)
