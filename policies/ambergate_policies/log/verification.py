@@ -33,6 +33,7 @@ class FaultKind(StrEnum):
     UNPROVEN = "unproven"  # nothing left that could prove the entries from here on
     SIGNATURE = "signature"  # a checkpoint is not signed by the log's key
     CHECKPOINT_MISSING = "checkpoint missing"
+    STATE = "state"  # what a store holds beside the log is not what the log says
     FORK = "fork"  # two signed roots for one size, or a kept checkpoint that this log does not extend
 
 
