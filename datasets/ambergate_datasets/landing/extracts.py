@@ -17,7 +17,7 @@ from ambergate_policies.catalogue import Column, FileFormat, Files, Table
 from ambergate_policies.errors import OperatorError, UserError
 
 _DELIMITER = {FileFormat.CSV: ",", FileFormat.PIPE: "|"}
-_BLANKS = "E' \\t\\r\\n\\u00a0'"
+_BLANKS = "' \t\r\n\u00a0'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,8 @@ def stage_extract(
     select = f"SELECT {number} AS file_number, row_number() OVER () + 1 AS line, {', '.join(texts)} FROM {source}"
     try:
         row = connection.execute(f"INSERT INTO staged BY NAME {select}").fetchone()
+    except (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException):  # ours, and quotes no row
+        raise
     except duckdb.Error:  # the driver's text quotes rows and settings
         raise OperatorError(f"{extract.name}: the file cannot be read to its end; ask the supplier again") from None
     if not _is_parquet(files):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from ambergate_datasets.engines.connection import Limits, attach, connect
+from ambergate_datasets.engines.connection import Limits
 from ambergate_datasets.files import (
     building,
     document_digest,
@@ -19,6 +18,7 @@ from ambergate_datasets.files import (
     write_json,
 )
 from ambergate_datasets.keys import KeyStore
+from ambergate_datasets.landing.database import DEFAULT_LIMITS, landing_path, manifest_path, open_red
 from ambergate_datasets.landing.extracts import find_files
 from ambergate_datasets.landing.report import LandingReport, TableReport
 from ambergate_datasets.landing.tables import create_schemas, land_table, open_extracts
@@ -36,15 +36,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def landing_path(state: StateFolder, catalogue: str) -> Path:
-    """The catalogue's landing database; encrypted with `KeyStore.landing_key`."""
-    return state.red / catalogue / "landing.duckdb"
-
-
-def manifest_path(state: StateFolder, catalogue: str) -> Path:
-    return state.red / catalogue / "manifest.json"
-
-
 def land(
     catalogue: Catalogue,
     source_folder: Path,
@@ -54,7 +45,7 @@ def land(
     progress: Progress = SILENT,
     actor: str = "operator",
     clock: Clock = utc_now,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: Limits = DEFAULT_LIMITS,
 ) -> LandingReport:
     """Land every table of `catalogue` that has `files` from `source_folder`.
 
@@ -63,13 +54,16 @@ def land(
     change) or OperatorError (a file must be delivered again); no message quotes a value.
     """
     tables = _tables(catalogue)
+    private_folder(state.root)
     folder = private_folder(state.red) / catalogue.catalogue
     with only_writer(folder, f"the landing of {catalogue.catalogue}"):
         if (before := _unchanged(catalogue, tables, source_folder, state)) is not None:
             return before
         keys = KeyStore.ensure(state.keys)
         with building(landing_path(state, catalogue.catalogue)) as draft:
-            reports = _land_into(draft, keys.landing_key(catalogue.catalogue), tables, source_folder, progress, limits)
+            key = keys.landing_key(catalogue.catalogue)
+            with open_red(draft, key, read_only=False, limits=limits) as connection:
+                reports = _land_all(connection, tables, source_folder, progress)
             report = LandingReport(catalogue.catalogue, document_digest(catalogue), tuple(reports))
             manifest = report.to_manifest()
             index = record(LogEntry(kind="landing", at=clock(), actor=actor, project=None, body=manifest))
@@ -105,24 +99,6 @@ def _unchanged(
         if there != [{"name": file["name"], "sha256": file["sha256"]} for file in landed]:
             return None
     return LandingReport.from_manifest(manifest, unchanged=True)
-
-
-def _land_into(
-    draft: Path,
-    key: bytes,
-    tables: dict[str, tuple[Table, Files]],
-    source_folder: Path,
-    progress: Progress,
-    limits: Limits,
-) -> list[TableReport]:
-    with tempfile.TemporaryDirectory(dir=draft.parent, prefix=".spill-") as spill:
-        connection = connect(limits, Path(spill))
-        try:
-            connection.execute("SET preserve_insertion_order = true")  # lines are counted in the order of the file
-            attach(connection, draft, key, alias="red", read_only=False)
-            return _land_all(connection, tables, source_folder, progress)
-        finally:
-            connection.close()
 
 
 def _land_all(
