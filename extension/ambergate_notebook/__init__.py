@@ -1,1 +1,54 @@
-"""The green zone: what a researcher's kernel imports. Knows the gate's socket and nothing else."""
+"""The green zone: what a notebook uses to ask the gate. Knows nothing of the rest of Ambergate.
+
+%%sql                        ambergate_notebook.query("SELECT ...")
+%%sql name <<                ambergate_notebook.fetch("H-7F3K2M")
+%held H-7F3K2M               ambergate_notebook.tables()
+%tables                      pandas.read_sql("SELECT ...", ambergate_notebook.connect())
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ambergate_notebook.dbapi import Connection, Cursor, apilevel, connect, paramstyle, threadsafety
+from ambergate_notebook.errors import (
+    DatabaseError,
+    Error,
+    GateFailed,
+    InterfaceError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    QueryRefused,
+    ResultHeld,
+)
+from ambergate_notebook.questions import fetch, granted, query, tables
+
+__all__ = [
+    "Connection",
+    "Cursor",
+    "DatabaseError",
+    "Error",
+    "GateFailed",
+    "InterfaceError",
+    "NotSupportedError",
+    "OperationalError",
+    "ProgrammingError",
+    "QueryRefused",
+    "ResultHeld",
+    "apilevel",
+    "connect",
+    "fetch",
+    "granted",
+    "paramstyle",
+    "query",
+    "tables",
+    "threadsafety",
+]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext ambergate_notebook`; kernels of a project do it by themselves."""
+    from ambergate_notebook.magics import AmbergateMagics
+
+    shell.register_magics(AmbergateMagics)

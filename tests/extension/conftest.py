@@ -1,0 +1,182 @@
+"""A real sandboxed kernel with a real door; only the gate behind it is small: it answers from tables in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ambergate_extension.door.answering import GateKept
+from ambergate_extension.door.doors import Doors
+from ambergate_extension.sandbox.bubblewrap import Limits, candidates
+from ambergate_extension.sandbox.canary import prove
+from ambergate_extension.sandbox.kernelspecs import SandboxedKernelSpecs
+from ambergate_extension.sandbox.provisioner import KernelHousing
+from ambergate_extension.server.kernels import SandboxedKernelManager
+
+
+@dataclass(frozen=True)
+class SmallAnswer:
+    header: dict[str, Any]
+    table: pa.Table | None = None
+    mask: pa.Table | None = None
+
+    def to_header(self) -> dict[str, Any]:
+        return self.header
+
+
+@dataclass
+class SmallGate:
+    """Knows four queries, and answers everything else with a refusal that points into the text."""
+
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, sql: str) -> SmallAnswer:
+        self.asked.append(sql)
+        if "boom" in sql:
+            raise RuntimeError(f"the driver quotes a value: canary-7731 in {sql}")
+        if "sum(cost)" in sql:
+            return SmallAnswer({"verdict": "held", "held_reference": "H-7F3K2M", "findings": [], "log_index": 18})
+        if "count(*)" in sql and "postcode" not in sql:
+            return SmallAnswer(RELEASED_HEADER, COUNTS, MASK)
+        line = sql.splitlines()[0]
+        finding = {
+            "rule": "AG-003", "message": "column <postcode> is not in the agreement", "line": 1,
+            "column": line.find("postcode") + 1, "hint": "ask for region", "fragment": "postcode", "clause": "3.2",
+        }  # fmt: skip
+        return SmallAnswer({"verdict": "refused", "findings": [finding], "log_index": 19})
+
+    def fetch(self, reference: str) -> SmallAnswer:
+        if reference == "H-REEASED":
+            return SmallAnswer(RELEASED_HEADER, COUNTS, MASK)
+        return SmallAnswer({"verdict": "held", "held_reference": reference, "findings": []})
+
+    def catalogue(self) -> dict[str, Any]:
+        column = {"name": "region", "type": "text", "title": "Region <of residence>", "clause": "3.1"}
+        return {"project": "demo", "tables": [{"name": "person", "title": "Persons", "columns": [column]}]}
+
+    def close(self) -> None:
+        self.asked.append("closed")
+
+
+COUNTS = pa.table({"sex": ["F", "M", "<b>X</b>"], "n": pa.array([120, 95, None], pa.int64())})
+MASK = pa.table({"sex": [False, False, False], "n": [False, False, True]})
+RELEASED_HEADER: dict[str, Any] = {
+    "verdict": "released",
+    "findings": [{"rule": "AG-020", "message": "counts rounded to 5"}],
+    "suppressed_cells": 1,
+    "withheld_groups": 2,
+    "log_index": 17,
+}
+
+
+def _user_namespaces_obstacle() -> str:
+    found = candidates()
+    if not found:
+        return "no bubblewrap is installed"
+    done = subprocess.run(
+        [str(found[0]), "--unshare-all", "--ro-bind", "/", "/", "true"], capture_output=True, check=False
+    )
+    return "" if done.returncode == 0 else f"user namespaces are unavailable: {done.stderr.decode()[-200:]}"
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """A folder whose path is short enough for unix sockets, which pytest's own is not."""
+    folder = Path(tempfile.mkdtemp(prefix="ag-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def proved_bwrap(short_folder: Path) -> Path:
+    if obstacle := _user_namespaces_obstacle():
+        pytest.skip(obstacle)
+    return prove(short_folder / "run", [])
+
+
+Run = Callable[[str], Awaitable["Outcome"]]
+
+
+@dataclass
+class Outcome:
+    """What one cell gave."""
+
+    status: str
+    messages: list[dict[str, Any]]
+
+    @property
+    def text(self) -> str:
+        parts = [m["content"].get("text") or m["content"].get("data", {}).get("text/plain", "") for m in self.messages]
+        return "\n".join(parts)
+
+    @property
+    def html(self) -> str:
+        return "\n".join(m["content"].get("data", {}).get("text/html", "") for m in self.messages)
+
+
+@dataclass
+class Kernel:
+    """A running sandboxed kernel."""
+
+    manager: Any
+    client: Any
+    run_folder: Path
+    workspace: Path
+    gate: SmallGate
+
+    async def run(self, code: str) -> Outcome:
+        messages: list[dict[str, Any]] = []
+        shown = ("stream", "error", "execute_result", "display_data")
+        reply = await self.client.execute_interactive(
+            code, timeout=60, output_hook=lambda m: messages.append(m) if m["msg_type"] in shown else None
+        )
+        return Outcome(reply["content"]["status"], messages)
+
+
+@asynccontextmanager
+async def sandboxed_kernel(bwrap: Path, folder: Path, limits: Limits | None = None) -> AsyncIterator[Kernel]:
+    gate = SmallGate()
+    doors = Doors(GateKept(lambda: gate), logging.getLogger("door-test"))
+    place = Path(tempfile.mkdtemp(dir=folder))
+    workspace = place / "work"
+    workspace.mkdir()
+    kernels = SandboxedKernelManager(
+        root_dir=str(workspace), kernel_spec_manager=SandboxedKernelSpecs(), connection_dir=str(place)
+    )
+    kernels.housing = KernelHousing(bwrap, workspace, place / "run", doors, limits or Limits())
+    kernel_id = await kernels.start_kernel()
+    manager = kernels.get_kernel(kernel_id)
+    client = manager.client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=60)
+        yield Kernel(manager, client, place / "run", workspace, gate)
+    finally:
+        client.stop_channels()
+        await kernels.shutdown_kernel(kernel_id, now=True)
+        await doors.close_all()
+
+
+@pytest.fixture
+def in_kernel(proved_bwrap: Path, short_folder: Path) -> Callable[[Callable[[Kernel], Awaitable[None]]], None]:
+    """Runs an async test body with a kernel of its own."""
+
+    def run(body: Callable[[Kernel], Awaitable[None]]) -> None:
+        async def whole() -> None:
+            async with sandboxed_kernel(proved_bwrap, short_folder) as kernel:
+                await body(kernel)
+
+        asyncio.run(whole())
+
+    return run

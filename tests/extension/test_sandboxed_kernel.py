@@ -1,0 +1,174 @@
+"""A real kernel in the real box: what works in it, and what it must not see."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ambergate_extension.sandbox import bubblewrap, seccomp
+from ambergate_extension.sandbox.bubblewrap import SandboxUnavailable
+from ambergate_extension.sandbox.canary import prove
+from ambergate_extension.sandbox.kernelspecs import SandboxedKernelSpecs
+from ambergate_extension.sandbox.provisioner import canonical_kernel_id
+from ambergate_extension.sandbox.run_folder import SOCKET_PATH_LIMIT, make_run_folder
+from ambergate_extension.server.kernels import SandboxedKernelManager
+from ambergate_policies.errors import OperatorError
+
+InKernel = Callable[[Callable[[Any], Awaitable[None]]], None]
+
+
+def test_a_kernel_computes_plots_and_writes_to_its_workspace(in_kernel: InKernel) -> None:
+    async def body(kernel: Any) -> None:
+        assert (await kernel.run("1+1")).text == "2"
+        plotted = await kernel.run("import matplotlib.pyplot as plt; plt.plot([1, 2]);")
+        assert any("image/png" in message["content"].get("data", {}) for message in plotted.messages)
+        await kernel.run("open('note.txt', 'w').write('mine')")
+        assert (kernel.workspace / "note.txt").read_text() == "mine"
+
+    in_kernel(body)
+
+
+def test_a_kernel_reaches_no_network(in_kernel: InKernel) -> None:
+    async def body(kernel: Any) -> None:
+        interfaces = await kernel.run("import socket; [name for _, name in socket.if_nameindex()]")
+        assert interfaces.text == "['lo']"
+        reached = await kernel.run("socket.create_connection(('1.1.1.1', 53), timeout=2)")
+        assert reached.status == "error"
+
+    in_kernel(body)
+
+
+def test_a_kernel_sees_no_keys_no_state_and_no_other_process(
+    in_kernel: InKernel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "master.key").write_text("secret")
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "canary-token")
+
+    async def body(kernel: Any) -> None:
+        found = await kernel.run(f"import os; [os.path.exists({str(tmp_path)!r}), os.path.exists('/etc/passwd')]")
+        assert found.text == "[False, False]"
+        everything = await kernel.run("print(sorted(os.environ.items()), open('/proc/1/cmdline').read())")
+        assert "canary-token" not in everything.text
+        assert str(kernel.run_folder) not in everything.text
+        processes = await kernel.run("sum(name.isdigit() for name in os.listdir('/proc'))")
+        assert int(processes.text) <= 3
+        written = await kernel.run("import sys; open(sys.prefix + '/planted.py', 'w')")
+        assert written.status == "error"
+
+    in_kernel(body)
+
+
+def test_denied_system_calls_answer_no(in_kernel: InKernel) -> None:
+    async def body(kernel: Any) -> None:
+        code = """
+import ctypes, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+def fails(call):
+    ctypes.set_errno(0)
+    return call() == -1 and ctypes.get_errno()
+def family(number):
+    try:
+        socket.socket(number, socket.SOCK_RAW).close()
+        return False
+    except OSError:
+        return True
+print(fails(lambda: libc.unshare(0x10000000)), fails(lambda: libc.ptrace(0, 0, 0, 0)),
+      fails(lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None)), family(17), family(38), family(40))
+"""
+        assert (await kernel.run(code)).text.split() == ["1", "1", "1", "True", "True", "True"]
+
+    in_kernel(body)
+
+
+def test_an_interrupt_crosses_into_the_box(in_kernel: InKernel) -> None:
+    async def body(kernel: Any) -> None:
+        sleeping = asyncio.ensure_future(kernel.run("import time; time.sleep(60)"))
+        await asyncio.sleep(1)
+        before = time.monotonic()
+        await kernel.manager.interrupt_kernel()
+        assert (await sleeping).status == "error"
+        assert time.monotonic() - before < 10
+
+    in_kernel(body)
+
+
+def test_a_restarted_kernel_is_fresh_and_leaves_nothing_behind_at_the_end(in_kernel: InKernel) -> None:
+    left: list[Path] = []
+
+    async def body(kernel: Any) -> None:
+        left.append(kernel.run_folder)
+        await kernel.run("x = 1")
+        await kernel.manager.restart_kernel()
+        await kernel.client.wait_for_ready(timeout=60)
+        assert (await kernel.run("x")).status == "error"
+        assert len(list(kernel.run_folder.iterdir())) == 1
+
+    in_kernel(body)
+    assert list(left[0].iterdir()) == []
+
+
+def test_messages_are_encrypted_so_that_a_swapped_socket_gives_nothing(in_kernel: InKernel) -> None:
+    async def body(kernel: Any) -> None:
+        assert kernel.manager.transport == "ipc"
+        assert kernel.manager.curve_publickey
+        (run,) = kernel.run_folder.iterdir()
+        assert len(os.fsencode(run / "kernel" / "zmq-5")) <= SOCKET_PATH_LIMIT
+
+    in_kernel(body)
+
+
+def test_without_a_working_bubblewrap_there_is_no_kernel(short_folder: Path) -> None:
+    for binaries in ([], [Path("/bin/false")], [Path("/bin/echo")], [Path("/nonexistent/bwrap")]):
+        with pytest.raises(SandboxUnavailable):
+            prove(short_folder / "run", [], binaries=binaries)
+
+
+def test_a_server_without_a_proved_sandbox_starts_no_kernel(tmp_path: Path) -> None:
+    kernels = SandboxedKernelManager(
+        root_dir=str(tmp_path), kernel_spec_manager=SandboxedKernelSpecs(), connection_dir=str(tmp_path)
+    )
+    with pytest.raises(SandboxUnavailable):
+        asyncio.run(kernels.start_kernel())
+
+
+def test_a_visible_private_folder_fails_the_canary(proved_bwrap: Path, short_folder: Path) -> None:
+    with pytest.raises(SandboxUnavailable, match="private folders"):
+        prove(short_folder / "run", [bubblewrap.python_folders()[0]], binaries=[proved_bwrap])
+
+
+@pytest.mark.parametrize("forged", ["..", "../../etc", "a/b", "", "K" * 36, "{00000000-0000-0000-0000-000000000000}"])
+def test_only_a_uuid_is_a_kernel_id(forged: str) -> None:
+    with pytest.raises(SandboxUnavailable):
+        canonical_kernel_id(forged)
+
+
+def test_no_other_kernelspec_exists_and_none_can_be_added() -> None:
+    specs = SandboxedKernelSpecs()
+    assert list(specs.get_all_specs()) == ["python3"]
+    for name in ("evil", "Python3", "../python3"):
+        with pytest.raises(KeyError):
+            specs.get_kernel_spec(name)
+    with pytest.raises(KeyError):
+        specs.install_kernel_spec("/tmp", "evil")
+
+
+def test_run_folders_have_short_paths_wherever_the_state_folder_is(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path / ("long" * 30))
+    try:
+        assert len(os.fsencode(folder.door)) <= SOCKET_PATH_LIMIT
+        assert folder.path.stat().st_mode & 0o777 == 0o700
+    finally:
+        folder.remove()
+
+
+def test_the_system_call_filter_exists_for_two_machines_and_no_other() -> None:
+    assert len(seccomp.program("x86_64")) % 8 == 0
+    assert seccomp.program("x86_64") != seccomp.program("aarch64")
+    with pytest.raises(OperatorError):
+        seccomp.program("riscv64")
