@@ -1,0 +1,64 @@
+"""What all commands share: late loading, `--state`, errors without tracebacks, and the console."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from ambergate_datasets.state import StateFolder
+from ambergate_policies.errors import AmbergateError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+class CommandGroup(click.Group):
+    """A group whose commands are imported on use, and in which our own errors end the process with their exit code."""
+
+    def __init__(self, *args: Any, package: str, names: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._package = package
+        self._names = tuple(names)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._names)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._names:
+            return None
+        module = importlib.import_module(f"{self._package}.{cmd_name}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - a mistake in this package, not in its use
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        os.umask(0o077)  # whatever a command or what it starts writes is this user's alone
+        try:
+            return super().invoke(ctx)
+        except AmbergateError as error:
+            errors.print(f"[bold red]ambergate:[/] {escape(str(error))}")
+            ctx.exit(error.exit_code)
+
+
+def state_option(function: Function) -> Function:
+    """Adds `--state`; the command receives `state: StateFolder`."""
+    option = click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=Path(".ambergate"),
+        show_default=True,
+        envvar="AMBERGATE_STATE",
+        show_envvar=True,
+        callback=lambda _ctx, _param, value: StateFolder(value.resolve()),
+        help="The folder in which everything is kept.",
+    )
+    return option(function)

@@ -1,0 +1,119 @@
+"""Starting one gate: the trusted single-user server of one researcher on one project.
+
+It runs our configuration only, in an environment rebuilt from an allow-list, with every folder that Jupyter reads
+settings from private to this server and away from the researcher's notebooks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.spawner import LocalProcessSpawner, SpawnException
+from traitlets import Unicode
+
+from ambergate_datasets.state import StateFolder, private_folder
+from ambergate_extension.settings import Settings
+from ambergate_hub.admission import obstacle_to_start
+from ambergate_hub.tether import end_with_parent
+from ambergate_policies.names import Account, Slug
+
+INHERITED = ("LANG", "LC_ALL", "TZ")
+"""What a server sees of the hub's own environment; everything else is made here or by JupyterHub."""
+
+
+def refuse_unless_admitted(spawner: GateSpawner) -> None:
+    """The spawn hook. Raises SpawnException (403) with the reason when the agreement does not allow this start."""
+    today = datetime.now(UTC).date()
+    obstacle = obstacle_to_start(spawner.state, spawner.name, spawner.user.name, today)
+    if obstacle is not None:
+        raise SpawnException(f"This project cannot be opened: {obstacle}.", reason="agreement", status_code=403)
+
+
+class GateSpawner(LocalProcessSpawner):
+    """A local process without a system user of its own: works alike for an ordinary user and for root."""
+
+    state_root = Unicode(config=True, help="The state folder.")
+
+    @property
+    def state(self) -> StateFolder:
+        return StateFolder(Path(self.state_root))
+
+    @property
+    def settings(self) -> Settings:
+        """What the server will read back from its environment: whose it is, and its folders."""
+        return Settings(self.state, Slug(self.name), Account(self.user.name))
+
+    def make_preexec_fn(self, name: str) -> Callable[[], None]:
+        return end_with_parent()
+
+    def move_certs(self, paths: dict[str, str]) -> dict[str, str]:
+        return paths  # hub and servers run as the same user
+
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        kept = {name: value for name, value in env.items() if name.startswith("JUPYTERHUB_")}
+        kept |= {name: os.environ[name] for name in INHERITED if name in os.environ}
+        return kept | server_environment(self.settings)
+
+    async def start(self) -> tuple[str, int]:
+        """Make the folders, then start the server in `/`: nothing the researcher can write is on its way."""
+        for folder in (self.settings.server_home, self.settings.workspace):
+            private_folder(folder)
+        offer_tutorial(self.settings.workspace)
+        self.popen_kwargs = {"cwd": "/"}
+        address: tuple[str, int] = await super().start()
+        return address
+
+
+def server_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make a server ours: who it serves, and where Jupyter looks for settings."""
+    home = settings.server_home
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+        "HOME": str(home),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "PYTHONSAFEPATH": "1",
+        "PYTHONNOUSERSITE": "1",
+        "AMBERGATE_STATE": str(settings.state.root),
+        "AMBERGATE_PROJECT": settings.project,
+        "AMBERGATE_ACCOUNT": settings.account,
+    }
+
+
+def offer_tutorial(workspace: Path) -> None:
+    """Copy the tutorial notebooks into a workspace that has none. A researcher's own copy is never touched."""
+    with as_file(files("ambergate_hub") / "tutorial") as folder:
+        for notebook in sorted(folder.glob("*.ipynb")):
+            target = workspace / notebook.name
+            if not os.path.lexists(target):
+                shutil.copyfile(notebook, target)
+
+
+def server_command(config: Path) -> list[str]:
+    """The command of every server. A script, never `python -m`, which would put the current folder on its path."""
+    return [str(Path(sys.executable).parent / "jupyterhub-singleuser"), f"--config={config}"]
+
+
+def configure_spawner(c: Any, state: StateFolder, config: Path) -> None:
+    """Everything of the hub's configuration that concerns servers."""
+    c.JupyterHub.spawner_class = GateSpawner
+    c.GateSpawner.state_root = str(state.root)
+    c.GateSpawner.cmd = server_command(config)
+    c.GateSpawner.env_keep = []
+    c.GateSpawner.ip = "127.0.0.1"
+    c.GateSpawner.default_url = "/lab"
+    c.GateSpawner.pre_spawn_hook = refuse_unless_admitted
+    c.GateSpawner.start_timeout = 120
+    c.GateSpawner.http_timeout = 120
+    c.GateSpawner.interrupt_timeout = 10
+    c.GateSpawner.term_timeout = 5
+    c.GateSpawner.oauth_client_allowed_scopes = []
