@@ -43,8 +43,8 @@ def private_write(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write a manifest: indented, in a stable order."""
-    private_write(path, (json.dumps(value, indent=2, sort_keys=True) + "\n").encode("utf-8"))
+    """Write a manifest, indented, in the order of its keys."""
+    private_write(path, (json.dumps(value, indent=2) + "\n").encode("utf-8"))
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

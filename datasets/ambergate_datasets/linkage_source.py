@@ -41,12 +41,14 @@ def link_sources(
 
     The same rows in another order give the same index: new persons are numbered in the order of their key.
     """
-    _create(connection, alias)
     keyed = {
         name: column
         for name, table in catalogue.tables.items()
         if (column := source_person_column(table)) is not None and _exists(connection, alias, "landed", name)
     }
+    if not keyed:
+        return ()
+    _create(connection, alias)
     waiting = {name: column for name, column in keyed.items() if not _has_links(connection, alias, name)}
     if not waiting:
         return ()
@@ -60,6 +62,17 @@ def link_sources(
         raise
     connection.execute("COMMIT")
     return results
+
+
+def carry_identities(connection: duckdb.DuckDBPyConnection, *, before: str, alias: str = "red") -> None:
+    """Take over the persons' indexes from an earlier landing (attached as `before`), so that pseudonyms stay.
+
+    Without this a person's pseudonym in a project would change whenever an extract is refreshed, and two releases
+    over the same people could not be compared any more.
+    """
+    if _exists(connection, before, "spine", "source_identity"):
+        _create(connection, alias)
+        connection.execute(f"INSERT INTO {alias}.spine.source_identity FROM {before}.spine.source_identity")
 
 
 def _create(connection: duckdb.DuckDBPyConnection, alias: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from ambergate_datasets.engines.connection import Limits
+from ambergate_datasets.engines.connection import Limits, attach
 from ambergate_datasets.files import (
     building,
     document_digest,
@@ -22,6 +22,7 @@ from ambergate_datasets.landing.database import DEFAULT_LIMITS, landing_path, ma
 from ambergate_datasets.landing.extracts import find_files
 from ambergate_datasets.landing.report import LandingReport, TableReport
 from ambergate_datasets.landing.tables import create_schemas, land_table, open_extracts
+from ambergate_datasets.linkage_source import carry_identities
 from ambergate_datasets.progress import SILENT, Progress
 from ambergate_datasets.state import StateFolder, private_folder
 from ambergate_policies.catalogue import Catalogue, Files, Table
@@ -64,6 +65,9 @@ def land(
             key = keys.landing_key(catalogue.catalogue)
             with open_red(draft, key, read_only=False, limits=limits) as connection:
                 reports = _land_all(connection, tables, source_folder, progress)
+                _carry_over(connection, landing_path(state, catalogue.catalogue), key)
+                connection.execute("CHECKPOINT red")
+                connection.execute("DETACH red")
             report = LandingReport(catalogue.catalogue, document_digest(catalogue), tuple(reports))
             manifest = report.to_manifest()
             index = record(LogEntry(kind="landing", at=clock(), actor=actor, project=None, body=manifest))
@@ -117,7 +121,13 @@ def _land_all(
     for name, (table, files) in tables.items():
         reports.append(land_table(connection, name, table, files, extracts[name]))
         progress.advance(1)
-    connection.execute("CHECKPOINT red")
-    connection.execute("DETACH red")
     progress.done()
     return reports
+
+
+def _carry_over(connection: duckdb.DuckDBPyConnection, earlier: Path, key: bytes) -> None:
+    """Persons keep the index that the earlier landing gave them."""
+    if earlier.exists():
+        attach(connection, earlier, key, alias="before", read_only=True)
+        carry_identities(connection, before="before")
+        connection.execute("DETACH before")

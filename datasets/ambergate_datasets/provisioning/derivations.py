@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from ambergate_policies.catalogue import Column, ColumnType, Derivation, Role, Table
+from ambergate_policies.catalogue import Column, ColumnType, Derivation, IdentifierKind, Role, Table
 
+_COPIED = {IdentifierKind.SEX, IdentifierKind.PROVIDER}  # linkage uses them, but alone they identify nobody
 OLDEST_BAND = 90  # ages from here on share one band, '90+': the oldest are few
 
 
@@ -27,7 +28,7 @@ def derivation_problem(name: str, column: Column, table: Table) -> str | None:
             if column.derive_at is None:
                 return f"column {name!r}: an age band needs `derive_at`, the date at which the age is meant"
         case Derivation.COPY:
-            if source.role is Role.IDENTIFIER:
+            if source.role is Role.IDENTIFIER and source.identifier not in _COPIED:
                 return f"column {name!r} would copy the identifier {column.derive_from!r}"
         case Derivation.YEAR | Derivation.MONTH | Derivation.POSTCODE_AREA:
             pass

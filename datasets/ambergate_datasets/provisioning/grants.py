@@ -37,12 +37,11 @@ def resolve_grants(agreement: Agreement, catalogue: Catalogue, *, on: date) -> t
     if not problems:
         granted: list[GrantedTable] = []
         for grant in agreement.data.tables:
-            name = _closest_exact(grant.table, catalogue.tables)
-            if name is None:
+            if grant.table not in catalogue.tables:
                 problems.append(f"clause {grant.clause}: unknown table {_guess(grant.table, catalogue.tables)}")
                 continue
-            problems += _table_problems(grant, name, catalogue.tables[name])
-            granted.append(_granted(grant, name, catalogue))
+            problems += _table_problems(grant, catalogue.tables[grant.table])
+            granted.append(_granted(grant, catalogue))
         problems += _opt_out_problems(agreement, catalogue, granted)
     if problems:
         raise UserError("\n".join(f"agreement {agreement.agreement}: {problem}" for problem in problems))
@@ -58,30 +57,27 @@ def _agreement_problems(agreement: Agreement, catalogue: Catalogue, on: date) ->
         yield f"it grants data of the catalogue {agreement.data.catalogue!r}, not of {catalogue.catalogue!r}"
 
 
-def _granted(grant: TableGrant, name: str, catalogue: Catalogue) -> GrantedTable:
-    table = catalogue.tables[name]
-    names = [_closest_exact(column, table.columns) for column in grant.columns]
-    columns = {n: table.columns[n] for n in names if n is not None and n != table.owner}
+def _granted(grant: TableGrant, catalogue: Catalogue) -> GrantedTable:
+    table = catalogue.tables[grant.table]
+    columns = {n: table.columns[n] for n in grant.columns if n in table.columns and n != table.owner}
     reasons = _reasons(catalogue.sources[table.source].opt_out) if table.kind == "person" else ()
-    return GrantedTable(name, table, grant, columns, reasons)
+    return GrantedTable(grant.table, table, grant, columns, reasons)
 
 
 def _reasons(policy: OptOutPolicy) -> tuple[str, ...]:
     return tuple(reason for reason, applies in ((TYPE_1, policy.type_1), (NATIONAL, policy.national)) if applies)
 
 
-def _table_problems(grant: TableGrant, name: str, table: Table) -> Iterable[str]:
-    where = f"clause {grant.clause}: table {name!r}:"
-    allowed = table.project_columns()
-    for column_name in grant.columns:
-        if table.owner is not None and column_name.lower() == table.owner.lower():
+def _table_problems(grant: TableGrant, table: Table) -> Iterable[str]:
+    where = f"clause {grant.clause}: table {grant.table!r}:"
+    for name in grant.columns:
+        if name == table.owner:
             continue  # every person table has it anyway
-        found = _closest_exact(column_name, table.columns)
-        if found is None:
-            yield f"{where} unknown column {_guess(column_name, allowed)}"
-        elif problem := _column_problem(found, table.columns[found], table):
+        if name not in table.columns:
+            yield f"{where} unknown column {_guess(name, table.project_columns())}"
+        elif problem := _column_problem(name, table.columns[name], table):
             yield f"{where} {problem}"
-    yield from (f"{where} {problem}" for problem in _restriction_problems(grant, table, allowed))
+    yield from (f"{where} {problem}" for problem in _restriction_problems(grant, table))
 
 
 def _column_problem(name: str, column: Column, table: Table) -> str | None:
@@ -92,18 +88,18 @@ def _column_problem(name: str, column: Column, table: Table) -> str | None:
     return derivation_problem(name, column, table)
 
 
-def _restriction_problems(grant: TableGrant, table: Table, allowed: dict[str, Column]) -> Iterable[str]:
+def _restriction_problems(grant: TableGrant, table: Table) -> Iterable[str]:
+    """The kernel filters by period and cohort once more, so their columns have to be in the project."""
     if table.kind == "reference" and (grant.period or grant.cohort):
         yield "a reference table has no period and no cohort"
         return
+    for what, restriction in (("period", grant.period), ("cohort", grant.cohort)):
+        if restriction is not None and restriction.column not in grant.columns:
+            yield f"the {what}'s column is not among the granted ones: {_guess(restriction.column, grant.columns)}"
     if grant.period is not None:
-        found = _closest_exact(grant.period.column, allowed)
-        if found is None:
-            yield f"the period's column is unknown: {_guess(grant.period.column, allowed)}"
-        elif allowed[found].type not in {ColumnType.DATE, ColumnType.TIMESTAMP}:
-            yield f"the period's column {found!r} is no date"
-    if grant.cohort is not None and _closest_exact(grant.cohort.column, allowed) is None:
-        yield f"the cohort's column is unknown: {_guess(grant.cohort.column, allowed)}"
+        column = table.columns.get(grant.period.column)
+        if column is not None and column.type not in {ColumnType.DATE, ColumnType.TIMESTAMP}:
+            yield f"the period's column {grant.period.column!r} is no date"
 
 
 def _opt_out_problems(agreement: Agreement, catalogue: Catalogue, granted: list[GrantedTable]) -> Iterable[str]:
@@ -118,11 +114,6 @@ def _opt_out_problems(agreement: Agreement, catalogue: Catalogue, granted: list[
         yield f"it says that no opt-outs are applied, but they apply to {applying[0].name!r} by its source's policy"
     if granted and not applying and agreement.law.opt_outs_applied:
         yield "it says that opt-outs are applied, but no granted table's source has a policy that applies one"
-
-
-def _closest_exact(name: str, known: Iterable[str]) -> str | None:
-    """The known name that differs at most in case."""
-    return next((candidate for candidate in known if candidate.lower() == name.lower()), None)
 
 
 def _guess(name: str, known: Iterable[str]) -> str:

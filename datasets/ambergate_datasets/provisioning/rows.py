@@ -83,8 +83,7 @@ def _fates_sql(granted: GrantedTable) -> str:
 
 
 def _expression(granted: GrantedTable, column_name: str) -> str:
-    name = next(n for n in granted.table.columns if n.lower() == column_name.lower())
-    return column_expression(name, granted.table.columns[name], "t")
+    return column_expression(column_name, granted.columns[column_name], "t")
 
 
 def _period(granted: GrantedTable) -> str:
