@@ -1,0 +1,244 @@
+"""Scalar expressions and aggregates of the algebra.
+
+Every node is frozen and hashable, so equal text means equal node. `kind` is what the node yields. Nothing here can
+name a table, a setting, a file or a function that is not on the list in `functions.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal as Choice
+
+from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.functions import Function
+
+
+class Grade(StrEnum):
+    """What an expression may be used for inside an aggregate (policy-kernel, section 2, 'what may be measured')."""
+
+    NOT = "no measure"  # ids, codes, texts, free expressions
+    CONSTANT = "a constant"
+    INDICATOR = "a 0/1 predicate"
+    COUNT = "a person-level count"
+    MAGNITUDE = "a measure"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurability:
+    """A grade and how many columns are multiplied or combined in it."""
+
+    grade: Grade
+    factors: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.grade is not Grade.NOT
+
+
+NOT_MEASURABLE = Measurability(Grade.NOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of one source of the query: `source` is the kernel's own alias, never the researcher's."""
+
+    source: str
+    name: str
+    kind: Kind
+    measurability: Measurability = NOT_MEASURABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The person key of one source. Opaque: compared with another owner, grouped by, counted distinct."""
+
+    source: str
+    kind: Kind = Kind.OWNER
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant from the query text. Dates and timestamps are ISO texts that have been parsed once."""
+
+    value: int | Decimal | str | bool | None
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A constant interval: whole units from a fixed list."""
+
+    count: int
+    unit: str
+    kind: Kind = Kind.SPAN
+
+
+ComparisonOperator = Choice["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"]
+Junction = Choice["AND", "OR"]
+ArithmeticOperator = Choice["+", "-", "*", "/", "//", "%", "||"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    operator: ComparisonOperator
+    left: Expression
+    right: Expression
+    kind: Kind = Kind.BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Logical:
+    """AND or OR of two or more parts."""
+
+    operator: Junction
+    parts: tuple[Expression, ...]
+    kind: Kind = Kind.BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: Expression
+    kind: Kind = Kind.BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    part: Expression
+    kind: Kind = Kind.BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class InList:
+    part: Expression
+    values: tuple[Expression, ...]
+    kind: Kind = Kind.BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """LIKE or ILIKE against a constant pattern."""
+
+    part: Expression
+    pattern: Literal
+    ignore_case: bool
+    kind: Kind = Kind.BOOL
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    operator: ArithmeticOperator
+    left: Expression
+    right: Expression
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Negate:
+    part: Expression
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    branches: tuple[tuple[Expression, Expression], ...]
+    default: Expression | None
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A conversion that yields NULL where it is not possible."""
+
+    part: Expression
+    target: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function on the allowlist. `unit` is a date part from a fixed list, for the functions that take one."""
+
+    function: Function
+    arguments: tuple[Expression, ...]
+    kind: Kind
+    unit: str | None = None
+
+
+Expression = (
+    Column
+    | Owner
+    | Literal
+    | Span
+    | Comparison
+    | Logical
+    | Not
+    | IsNull
+    | InList
+    | Like
+    | Arithmetic
+    | Negate
+    | Case
+    | Cast
+    | Call
+)
+
+
+class Measure(StrEnum):
+    """How an aggregate is defined person-first, and so which statistics its disclosure control needs."""
+
+    ROWS = "rows"  # number of rows for which `argument` (a condition) holds
+    PERSONS = "persons"  # number of distinct persons with such a row
+    DISTINCT = "distinct values"
+    PROPORTION = "proportion"
+    TOTAL = "total"
+    MEAN = "mean"
+    DEVIATION = "standard deviation"
+    VARIANCE = "variance"
+    PERCENTILE = "percentile"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One measure of a boundary. `argument` is a condition for counts and a measure otherwise; `domain` the rows
+    it is taken over (FILTER, or where the argument is not NULL); None means all rows."""
+
+    measure: Measure
+    argument: Expression | None
+    domain: Expression | None
+    kind: Kind
+    quantile: Decimal | None = None
+    population: bool = False
+
+
+def children(node: Expression) -> tuple[Expression, ...]:
+    """The direct sub-expressions of a node, in the order they are written."""
+    match node:
+        case Column() | Owner() | Literal() | Span():
+            return ()
+        case Comparison(left=left, right=right) | Arithmetic(left=left, right=right):
+            return (left, right)
+        case Logical(parts=parts):
+            return parts
+        case Not(part=part) | IsNull(part=part) | Negate(part=part) | Cast(part=part):
+            return (part,)
+        case Like(part=part, pattern=pattern):
+            return (part, pattern)
+        case InList(part=part, values=values):
+            return (part, *values)
+        case Case(branches=branches, default=default):
+            flat = tuple(part for branch in branches for part in branch)
+            return (*flat, default) if default is not None else flat
+        case Call(arguments=arguments):
+            return arguments
+
+
+def walk(node: Expression) -> Iterator[Expression]:
+    """The node and everything below it."""
+    yield node
+    for child in children(node):
+        yield from walk(child)

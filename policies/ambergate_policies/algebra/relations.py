@@ -1,0 +1,151 @@
+"""Relations of the algebra. A relation is `Person` when it has an owner, else `Public`; a `Boundary` clears it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Owner
+
+
+class JoinKind(StrEnum):
+    INNER = "INNER"
+    LEFT = "LEFT"
+    RIGHT = "RIGHT"
+    FULL = "FULL"
+    SEMI = "SEMI"
+    ANTI = "ANTI"
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedColumn:
+    """A granted column as the engine stores it (`name`) and the type that it is read as."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A granted table under the kernel's alias, with the agreement's row filter below everything else.
+
+    `owner` is the stored name of the person key; None makes the relation Public."""
+
+    source: str
+    table: str
+    columns: tuple[ScannedColumn, ...]
+    owner: str | None
+    row_filter: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Rows written in the query: Public."""
+
+    source: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Expression, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """`on` of None is a cross join, which only Public relations may take part in."""
+
+    kind: JoinKind
+    left: Relation
+    right: Relation
+    on: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A subquery over person rows that stays `Person` (or over public rows, that stays `Public`).
+
+    Each item is (output name, expression over `relation`). With `grouped` the rows are one per owner and `keys`,
+    and the items may be person-level aggregates (`partials`)."""
+
+    source: str
+    relation: Relation
+    items: tuple[tuple[str, Expression], ...]
+    owners: tuple[Owner, ...]
+    condition: Expression | None
+    distinct: bool = False
+    group: Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """GROUP BY owner, keys: one row per person and keys. HAVING is the condition of a Derived above it."""
+
+    keys: tuple[Expression, ...]
+    partials: tuple[tuple[str, Partial], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """An aggregate over one person's own rows: a value of that person, so any of a fixed list will do."""
+
+    function: str
+    argument: Expression | None
+    domain: Expression | None
+    distinct: bool = False
+
+
+Relation = Scan | Values | Join | Derived
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """The aggregation of a Person relation into rows not keyed by the owner. `owners` are equal wherever they are
+    not NULL, and at least one is not: their coalesce is the person that a row counts for."""
+
+    relation: Relation
+    owners: tuple[Owner, ...]
+    condition: Expression | None
+    keys: tuple[Expression, ...]
+    aggregates: tuple[Aggregate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One column of the final table, an expression over the cleared table's columns."""
+
+    name: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    expression: Expression
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What one query means: one boundary and the post-processing of what was cleared."""
+
+    boundary: Boundary
+    outputs: tuple[Output, ...]
+    having: Expression | None
+    order: tuple[Ordering, ...]
+    limit: int | None
+    offset: int
+    distinct: bool = False
+
+
+def scans(relation: Relation) -> tuple[Scan, ...]:
+    """Every scan below a relation, in the order of the text."""
+    match relation:
+        case Scan():
+            return (relation,)
+        case Values():
+            return ()
+        case Join(left=left, right=right):
+            return (*scans(left), *scans(right))
+        case Derived(relation=inner):
+            return scans(inner)
+
+
+CLEARED = "c"
+"""Alias of the cleared table in post-processing. Columns: k0.. keys, m0.. measures, s0.. suppressed, h0.. held."""

@@ -1,0 +1,112 @@
+"""The policy kernel's door: one query under one agreement. Text in; statements, reads and the way to clear out.
+
+The order of things (policy-kernel, section 6): parse, resolve, authorise, type, instrument happen in `prepare`; the
+caller executes the statement in the engine and hands the rows to `Prepared.clear`; then it records, then releases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from ambergate_policies import boundplan, clearing, postprocessing, statistics
+from ambergate_policies.agreement import Agreement
+from ambergate_policies.algebra.relations import Program
+from ambergate_policies.catalogue import Catalogue, Role
+from ambergate_policies.clearing import ClearedTable
+from ambergate_policies.errors import UserError
+from ambergate_policies.lowering.query import lower
+from ambergate_policies.lowering.text import Reading
+from ambergate_policies.packs import RulePack
+from ambergate_policies.verdict import Decision, Finding, QueryRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A query that may run. `statement` is the only text for the engine; `reads` what its plan may touch."""
+
+    program: Program
+    pack: RulePack
+    statement: str
+    reads: dict[str, set[str]]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the result's columns, as the researcher wrote them."""
+        return tuple(output.name for output in self.program.outputs)
+
+    def check_plan(self, plan_json: str) -> None:
+        """Raises IntegrityError unless the engine understood the statement as the kernel did."""
+        boundplan.check(plan_json, self.reads)
+
+    def clear(self, rows: Sequence[Sequence[object]]) -> ClearedTable:
+        """The cleared table for the rows that the statement gave."""
+        return clearing.clear(self.program.boundary, self.pack, rows)
+
+    @property
+    def post_statement(self) -> str:
+        """The statement over the cleared table `c` that makes the researcher's columns."""
+        return postprocessing.statement(self.program)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One agreement's kernel. Raises UserError when agreement and catalogue do not fit each other."""
+
+    catalogue: Catalogue
+    agreement: Agreement
+    pack: RulePack
+
+    def __post_init__(self) -> None:
+        problems = list(mismatches(self.catalogue, self.agreement))
+        if problems:
+            raise UserError("; ".join(problems))
+
+    def prepare(self, text: str, *, account: str | None, on: date) -> Prepared:
+        """Check one query of one person on one day. Raises QueryRefused with findings that say what to change.
+
+        account: None for an administrator's trial of the agreement (`ambergate replay`)."""
+        self._authorise(account, on)
+        try:
+            program = lower(Reading(text), self.catalogue, self.agreement)
+            statement = statistics.statement(program.boundary, self.pack.threshold.minimum)
+            return Prepared(program, self.pack, statement, statistics.reads(program.boundary))
+        except RecursionError:
+            finding = Finding("size", Decision.REFUSE, "the query is nested too deeply", hint="use WITH, or IN (...)")
+            raise QueryRefused(finding) from None
+
+    def _authorise(self, account: str | None, on: date) -> None:
+        agreement, terms = self.agreement, self.agreement.terms
+        if agreement.suspended:
+            raise _refused("suspended", f"agreement {agreement.agreement} is suspended", terms.clause)
+        if not terms.in_force(on):
+            message = f"agreement {agreement.agreement} is in force from {terms.start} to {terms.end} only"
+            raise _refused("not-in-force", message, terms.clause)
+        if account is not None and agreement.person(account) is None:
+            raise _refused("not-named", f"this account is not named on agreement {agreement.agreement}", "parties")
+
+
+def _refused(rule: str, message: str, clause: str) -> QueryRefused:
+    return QueryRefused(Finding(rule, Decision.REFUSE, message, hint="ask the data centre", clause=clause))
+
+
+def mismatches(catalogue: Catalogue, agreement: Agreement) -> Sequence[str]:
+    """What an agreement grants that its catalogue does not have, one line each."""
+    problems = []
+    if agreement.data.catalogue != catalogue.catalogue:
+        problems.append(f"the agreement is over catalogue {agreement.data.catalogue!r}, not {catalogue.catalogue!r}")
+    for grant in agreement.data.tables:
+        table = catalogue.tables.get(grant.table)
+        if table is None:
+            problems.append(f"clause {grant.clause}: the catalogue has no table {grant.table!r}")
+            continue
+        extra = [grant.period.column] if grant.period else []
+        extra += [grant.cohort.column] if grant.cohort else []
+        for name in (*grant.columns, *extra):
+            column = table.columns.get(name)
+            if column is None:
+                problems.append(f"clause {grant.clause}: {grant.table} has no column {name!r}")
+            elif column.role is Role.IDENTIFIER:
+                problems.append(f"clause {grant.clause}: {grant.table}.{name} identifies people and cannot be granted")
+    return problems

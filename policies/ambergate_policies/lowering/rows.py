@@ -1,0 +1,286 @@
+"""FROM: from tables, subqueries and joins to one relation of person rows (or of public rows).
+
+The owner is carried from the scans up, found by the catalogue and never by a name in the query. A join of two person
+relations needs equality of their owners, so that every row still belongs to exactly one person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from ambergate_policies.algebra.expressions import (
+    Column,
+    Comparison,
+    Expression,
+    Logical,
+    Owner,
+)
+from ambergate_policies.algebra.kinds import Kind, common
+from ambergate_policies.algebra.relations import Join, JoinKind, Relation, Values
+from ambergate_policies.lowering.expressions import Scalars
+from ambergate_policies.lowering.measures import grade
+from ambergate_policies.lowering.scope import Names, Scope, Source
+from ambergate_policies.verdict import QueryRefused
+
+MAX_SOURCES = 64
+
+
+@dataclass(slots=True)
+class Rows:
+    """A relation under construction. `owners`: their coalesce is the row's person; empty means Public.
+    `linked`: sources whose owner, where not NULL, is the row's person; `nullable`: those where it may be NULL."""
+
+    relation: Relation
+    scope: Scope
+    owners: tuple[Owner, ...]
+    linked: set[str] = field(default_factory=set)
+    nullable: set[str] = field(default_factory=set)
+
+
+class PersonScalars(Scalars):
+    """Scalars over the columns of a scope, below a boundary."""
+
+    def __init__(self, names: Names, scope: Scope) -> None:
+        super().__init__(names.reading)
+        self.names = names
+        self.scope = scope
+
+    def leaf(self, node: exp.Expr) -> Expression | None:
+        if isinstance(node, exp.Column) and not isinstance(node.this, exp.Star):
+            return self.names.column(self.scope, node)
+        return None
+
+
+Subquery = Callable[[exp.Expr, str], tuple[Relation, Source]]
+
+
+class FromClause:
+    """Lowers one FROM with its joins. `subquery` lowers a nested SELECT, `ctes` are the WITH names in reach."""
+
+    def __init__(self, names: Names, ctes: dict[str, exp.Expr], subquery: Subquery) -> None:
+        self.names = names
+        self.reading = names.reading
+        self.ctes = ctes
+        self.subquery = subquery
+
+    def lower(self, select: exp.Select) -> Rows:
+        """The joined rows of a SELECT. Refuses a SELECT without FROM."""
+        clause = select.args.get("from_")
+        if clause is None:
+            raise self.reading.refuse("statement", "the query reads no table", select, hint="add a FROM clause")
+        where = select.args.get("where")
+        equalities = list(_column_equalities(where.this)) if where is not None else []
+        rows = self._first(clause.this)
+        for item in (*(clause.this.args.get("joins") or ()), *(select.args.get("joins") or ())):
+            self._join(rows, item, equalities)
+        return rows
+
+    def _first(self, node: exp.Expr) -> Rows:
+        relation, source = self._item(node)
+        owners = (source.owner,) if source.owner else ()
+        return Rows(relation, Scope([source]), owners, {owner.source for owner in owners})
+
+    def _item(self, node: exp.Expr) -> tuple[Relation, Source]:
+        alias = node.args.get("alias")
+        if alias is not None and alias.args.get("columns") and not isinstance(node, exp.Values):
+            raise self.reading.refuse("syntax", "renaming columns after an alias is not understood", alias)
+        if isinstance(node, exp.Table):
+            return self._table(node)
+        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select):
+            self._only(node, {"this", "alias"})
+            return self.subquery(node.this, node.alias or "")
+        if isinstance(node, exp.Values):
+            return self._values(node)
+        raise self.reading.refuse("unknown-table", "only granted tables and subqueries may follow FROM", node)
+
+    def _table(self, node: exp.Table) -> tuple[Relation, Source]:
+        if not isinstance(node.this, exp.Identifier):
+            message = "table functions and files cannot be read"
+            raise self.reading.refuse("unknown-table", message, node, hint="use a granted table")
+        self._only(node, {"this", "alias", "db", "catalog", "joins"})
+        name = node.name
+        if not node.args.get("db") and name.lower() in self.ctes:
+            return self.subquery(self.ctes[name.lower()], node.alias or name)
+        return self.names.granted_table(node, node.alias or name)
+
+    def _only(self, node: exp.Expr, allowed: set[str]) -> None:
+        for key, value in node.args.items():
+            if value and key not in allowed:
+                where = value if isinstance(value, exp.Expr) else node
+                what = key.strip("_")
+                hint = "picking individuals is not possible" if what == "sample" else None
+                raise self.reading.refuse("syntax", f"{what!r} is not understood here", where, hint=hint)
+
+    def _values(self, node: exp.Values) -> tuple[Relation, Source]:
+        """VALUES written in the query: a public relation, such as age bands or a code list."""
+        scalars = PersonScalars(self.names, Scope())
+        alias = node.args.get("alias")
+        rows = [tuple(scalars.value(value) for value in getattr(row, "expressions", ())) for row in node.expressions]
+        width = len(rows[0]) if rows else 0
+        names = [item.name for item in (alias.args.get("columns") or ())] if alias is not None else []
+        names = names or [f"col{index}" for index in range(width)]
+        if not width or any(len(row) != width for row in rows) or len(names) != width or len(rows) > 5000:
+            raise self.reading.refuse("syntax", "every row of VALUES needs the same columns", node)
+        source = self.names.fresh()
+        columns = []
+        for index in range(width):
+            kind = self._column_kind(node, [row[index] for row in rows])
+            columns.append(Column(source, f"v{index}", kind))
+        named = {name.lower(): column for name, column in zip(names, columns, strict=True)}
+        relation = Values(source, tuple(columns), tuple(rows))
+        return relation, Source(node.alias or "", dict(named))
+
+    def _column_kind(self, node: exp.Expr, values: list[Expression]) -> Kind:
+        kind: Kind | None = Kind.NULL
+        for value in values:
+            kind = common(kind, value.kind) if kind is not None else None
+        if kind is None:
+            raise self.reading.refuse("type", "a column of VALUES holds different kinds of values", node)
+        return kind
+
+    # -- joins
+
+    def _join(self, rows: Rows, node: exp.Join, equalities: list[tuple[exp.Column, exp.Column]]) -> None:
+        self._only(node, {"this", "side", "kind", "on", "using"})
+        kind = self._join_kind(node)
+        relation, source = self._item(node.this)
+        if len(rows.scope.sources) >= MAX_SOURCES:
+            raise self.reading.refuse("size", f"more than {MAX_SOURCES} tables are joined", node)
+        if any(source.alias.lower() == other.alias.lower() for other in rows.scope.sources):
+            raise self.reading.refuse("ambiguous", f"{source.alias!r} is used twice", node, hint="give it an alias")
+        left = Scope(list(rows.scope.sources), dict(rows.scope.merged))
+        rows.scope.sources.append(source)
+        on = self._condition(rows, left, source, node, equalities)
+        self._check_persons(rows, source, kind, on, node)
+        rows.relation = Join(kind, rows.relation, relation, on)
+        rows.owners = self._owners(rows, source, kind)
+        if kind in (JoinKind.RIGHT, JoinKind.FULL):
+            rows.nullable |= rows.linked
+        if source.owner is not None:
+            rows.linked.add(source.owner.source)
+            if kind in (JoinKind.LEFT, JoinKind.FULL):
+                rows.nullable.add(source.owner.source)
+        if kind in (JoinKind.SEMI, JoinKind.ANTI):
+            rows.scope.sources.pop()
+            rows.linked.discard(source.owner.source if source.owner else "")
+
+    def _join_kind(self, node: exp.Join) -> JoinKind:
+        side, kind = (node.args.get("side") or "").upper(), (node.args.get("kind") or "").upper()
+        if kind in ("SEMI", "ANTI") and not side:
+            return JoinKind(kind)
+        if kind in ("", "INNER", "OUTER", "CROSS") and side in ("", "LEFT", "RIGHT", "FULL"):
+            return JoinKind(side or "INNER")
+        raise self.reading.refuse("syntax", f"this kind of join ({side} {kind}) is not understood", node)
+
+    def _condition(
+        self,
+        rows: Rows,
+        left: Scope,
+        source: Source,
+        node: exp.Join,
+        equalities: list[tuple[exp.Column, exp.Column]],
+    ) -> Expression | None:
+        if (on := node.args.get("on")) is not None:
+            return PersonScalars(self.names, rows.scope).condition(on)
+        if using := node.args.get("using"):
+            return self._using(rows, left, source, using, node)
+        if source.owner is None or not rows.owners:
+            return None
+        return self._from_where(rows, source, equalities)
+
+    def _using(self, rows: Rows, left: Scope, source: Source, using: list[exp.Expr], node: exp.Join) -> Expression:
+        parts: list[Expression] = []
+        for item in using:
+            name = exp.column(exp.to_identifier(item.name, quoted=True))
+            name.this.meta.update(item.meta)
+            mine = self.names.column(left, name)
+            theirs = self.names.column(Scope([source]), name)
+            if common(mine.kind, theirs.kind) is None:
+                raise self.reading.refuse("type", f"{item.name!r} is of different kinds in the two tables", item)
+            parts.append(Comparison("=", mine, theirs))
+            side = (node.args.get("side") or "").upper()
+            if side != "FULL":
+                rows.scope.merged[item.name.lower()] = theirs if side == "RIGHT" else mine
+        return parts[0] if len(parts) == 1 else Logical("AND", tuple(parts))
+
+    def _from_where(
+        self, rows: Rows, source: Source, equalities: list[tuple[exp.Column, exp.Column]]
+    ) -> Expression | None:
+        """For `FROM a, b WHERE a.person_id = b.person_id`: the equality of owners among WHERE's conjuncts."""
+        for one, other in equalities:
+            try:
+                left, right = (self.names.column(rows.scope, column) for column in (one, other))
+            except QueryRefused:
+                continue
+            if isinstance(left, Owner) and isinstance(right, Owner):
+                equality = Comparison("=", left, right)
+                if _links(equality, rows.linked, source.owner):
+                    return equality
+        return None
+
+    def _check_persons(self, rows: Rows, source: Source, kind: JoinKind, on: Expression | None, node: exp.Join) -> None:
+        here, there = bool(rows.owners), source.owner is not None
+        if here and there:
+            if on is None or not any(_links(part, rows.linked, source.owner) for part in _conjuncts(on)):
+                raise self.reading.refuse(
+                    "join-on-owner",
+                    "tables about persons may only be joined on the person key",
+                    node,
+                    hint=self._join_hint(rows, source),
+                )
+        elif here and kind in (JoinKind.RIGHT, JoinKind.FULL):
+            raise self.reading.refuse("join-on-owner", "rows without a person would appear", node, hint="use LEFT JOIN")
+        elif there and kind is not JoinKind.INNER and kind is not JoinKind.RIGHT:
+            raise self.reading.refuse(
+                "join-on-owner", "rows without a person would appear", node, hint="put the person table first"
+            )
+
+    @staticmethod
+    def _join_hint(rows: Rows, source: Source) -> str:
+        mine = next((other for other in rows.scope.sources if other.owner is not None and other.owner_name), None)
+        if mine is None or source.owner_name is None:
+            return "select the person key in the subquery, and join on it"
+        return f"join on {mine.alias}.{mine.owner_name} = {source.alias}.{source.owner_name}"
+
+    @staticmethod
+    def _owners(rows: Rows, source: Source, kind: JoinKind) -> tuple[Owner, ...]:
+        theirs = (source.owner,) if source.owner is not None else ()
+        if not rows.owners:
+            return theirs if kind not in (JoinKind.SEMI, JoinKind.ANTI) else ()
+        if kind is JoinKind.RIGHT and theirs:
+            return theirs
+        return rows.owners + theirs if kind is JoinKind.FULL else rows.owners
+
+
+def _conjuncts(node: Expression) -> tuple[Expression, ...]:
+    if isinstance(node, Logical) and node.operator == "AND":
+        return tuple(part for inner in node.parts for part in _conjuncts(inner))
+    return (node,)
+
+
+def _links(node: Expression, linked: set[str], owner: Owner | None) -> bool:
+    """An equality between `owner` and the owner of a linked source."""
+    if not (isinstance(node, Comparison) and node.operator == "=" and owner is not None):
+        return False
+    left, right = node.left, node.right
+    if not (isinstance(left, Owner) and isinstance(right, Owner)):
+        return False
+    return (left == owner and right.source in linked) or (right == owner and left.source in linked)
+
+
+def _column_equalities(node: exp.Expr) -> list[tuple[exp.Column, exp.Column]]:
+    if isinstance(node, exp.And):
+        return [*_column_equalities(node.this), *_column_equalities(node.expression)]
+    if isinstance(node, exp.Paren):
+        return _column_equalities(node.this)
+    if isinstance(node, exp.EQ) and isinstance(node.this, exp.Column) and isinstance(node.expression, exp.Column):
+        return [(node.this, node.expression)]
+    return []
+
+
+def derived_column(source: str, name: str, expression: Expression) -> Column:
+    """How a subquery's output is seen from outside: an opaque column that keeps its kind and its grade."""
+    return Column(source, name, expression.kind, grade(expression))

@@ -1,0 +1,182 @@
+"""Names: what the agreement grants, under which names the query may use it, and what to say when it does not."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from ambergate_policies.agreement import Agreement, TableGrant
+from ambergate_policies.algebra.expressions import (
+    NOT_MEASURABLE,
+    Cast,
+    Column,
+    Comparison,
+    Expression,
+    Grade,
+    InList,
+    Literal,
+    Logical,
+    Measurability,
+    Owner,
+)
+from ambergate_policies.algebra.kinds import OF_COLUMN, Kind
+from ambergate_policies.algebra.relations import Scan, ScannedColumn
+from ambergate_policies.catalogue import Catalogue, Role, Table
+from ambergate_policies.catalogue import Column as CatalogueColumn
+from ambergate_policies.lowering.text import Reading
+
+_MEASURABLE_ROLES = frozenset({Role.MEASURE, Role.QUASI, Role.REFERENCE})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One FROM item: the researcher's alias, and what can be named through it (keys are lower case)."""
+
+    alias: str
+    columns: dict[str, Expression]
+    owner: Owner | None = None
+    owner_name: str | None = None
+    table: Table | None = None
+    grant: TableGrant | None = None
+
+
+@dataclass(slots=True)
+class Scope:
+    """The sources of one SELECT. `merged` holds columns that USING has made one."""
+
+    sources: list[Source] = field(default_factory=list)
+    merged: dict[str, Expression] = field(default_factory=dict)
+
+
+class Names:
+    """Resolves tables and columns for one query under one agreement."""
+
+    def __init__(self, reading: Reading, catalogue: Catalogue, agreement: Agreement) -> None:
+        self.reading = reading
+        self.catalogue = catalogue
+        self.agreement = agreement
+        self.grants = {grant.table.lower(): grant for grant in agreement.data.tables}
+        self.tables = {name.lower(): (name, table) for name, table in catalogue.tables.items()}
+        self._count = 0
+
+    def fresh(self) -> str:
+        """A new alias of the kernel's own."""
+        self._count += 1
+        return f"s{self._count}"
+
+    def granted_table(self, node: exp.Table, alias: str) -> tuple[Scan, Source]:
+        """The scan of a granted table; refuses anything else by saying what the agreement has."""
+        word = node.name
+        if (node.db or node.catalog) and (node.catalog or node.db.lower() != "main"):
+            raise self.reading.refuse("unknown-table", f"there is no schema for {word!r}", node, hint=f"use {word}")
+        grant = self.grants.get(word.lower())
+        if grant is None or word.lower() not in self.tables:
+            raise self._unknown_table(node, word)
+        name, table = self.tables[word.lower()]
+        return self._scan(name, table, grant, alias)
+
+    def _scan(self, name: str, table: Table, grant: TableGrant, alias: str) -> tuple[Scan, Source]:
+        source = self.fresh()
+        known = table.project_columns()
+        columns: dict[str, Expression] = {}
+        stored: list[ScannedColumn] = []
+        for column_name in grant.columns:
+            declared = known.get(column_name)
+            if declared is not None:
+                columns[column_name.lower()] = _column(source, column_name, declared)
+                stored.append(ScannedColumn(column_name, declared.type.value))
+        owner = Owner(source) if table.owner else None
+        scan = Scan(source, name, tuple(stored), table.owner, self._row_filter(source, table, grant))
+        return scan, Source(alias, columns, owner, table.owner, table, grant)
+
+    def _row_filter(self, source: str, table: Table, grant: TableGrant) -> Expression | None:
+        parts: list[Expression] = []
+        if grant.period is not None:
+            column = Cast(Column(source, grant.period.column, Kind.DATE), "DATE", Kind.DATE)
+            first = Literal(grant.period.first.isoformat(), Kind.DATE)
+            last = Literal(grant.period.last.isoformat(), Kind.DATE)
+            parts += [Comparison(">=", column, first), Comparison("<=", column, last)]
+        if grant.cohort is not None:
+            declared = table.columns.get(grant.cohort.column)
+            kind = OF_COLUMN[declared.type] if declared else Kind.TEXT
+            column = Cast(Column(source, grant.cohort.column, kind), _cast_target(declared), kind)
+            values = tuple(_cohort_literal(value, kind) for value in grant.cohort.values)
+            parts.append(InList(column, values))
+        if not parts:
+            return None
+        return parts[0] if len(parts) == 1 else Logical("AND", tuple(parts))
+
+    def _unknown_table(self, node: exp.Table, word: str) -> Exception:
+        granted = [self.tables[name][0] for name in self.grants if name in self.tables]
+        reference = self.agreement.agreement
+        close = difflib.get_close_matches(word.lower(), [name.lower() for name in granted], n=1)
+        if word.lower() in self.tables:
+            message = f"the table {self.tables[word.lower()][0]!r} is not in agreement {reference}"
+            clause = "data"
+            hint = "an amendment of the agreement's data clause would be needed; granted: " + ", ".join(granted)
+        else:
+            message, clause = f"there is no table {word!r}", None
+            hint = f"did you mean {close[0]!r}?" if close else "granted tables: " + ", ".join(granted)
+        return self.reading.refuse("unknown-table", message, node, hint=hint, clause=clause)
+
+    def column(self, scope: Scope, node: exp.Column) -> Expression:
+        """The column, owner or derived value that a name stands for."""
+        word, qualifier = node.name, node.table
+        if node.args.get("db") or node.args.get("catalog"):
+            raise self.reading.refuse("unknown-column", "write columns as table.column", node)
+        if not qualifier and word.lower() in scope.merged:
+            return scope.merged[word.lower()]
+        sources = [s for s in scope.sources if not qualifier or s.alias.lower() == qualifier.lower()]
+        if qualifier and not sources:
+            names = ", ".join(source.alias for source in scope.sources)
+            message = f"{qualifier!r} is not a table of this query"
+            raise self.reading.refuse("unknown-column", message, node, hint=f"this query has: {names}")
+        found = [value for source in sources if (value := _in_source(source, word)) is not None]
+        if len(found) > 1:
+            raise self.reading.refuse("ambiguous", f"{word!r} is in several tables", node, hint="write table.column")
+        if not found:
+            raise self._unknown_column(node, word, sources)
+        return found[0]
+
+    def _unknown_column(self, node: exp.Column, word: str, sources: list[Source]) -> Exception:
+        reference = self.agreement.agreement
+        for source in sources:
+            if source.table is None or source.grant is None:
+                continue
+            known = {name.lower(): name for name in source.table.columns}
+            if word.lower() in known:
+                message = (
+                    f"the column {known[word.lower()]!r} of {source.grant.table} is not in agreement {reference}, "
+                    f"clause {source.grant.clause}"
+                )
+                hint = f"clause {source.grant.clause} grants: {', '.join(source.grant.columns)}"
+                return self.reading.refuse("unknown-column", message, node, hint=hint, clause=source.grant.clause)
+        names = sorted({name for source in sources for name in source.columns})
+        close = difflib.get_close_matches(word.lower(), names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "columns here: " + ", ".join(names[:40])
+        return self.reading.refuse("unknown-column", f"there is no column {word!r}", node, hint=hint)
+
+
+def _in_source(source: Source, word: str) -> Expression | None:
+    if source.owner is not None and source.owner_name and word.lower() == source.owner_name.lower():
+        return source.owner
+    return source.columns.get(word.lower())
+
+
+def _column(source: str, name: str, declared: CatalogueColumn) -> Column:
+    kind = OF_COLUMN[declared.type]
+    measurable = declared.role in _MEASURABLE_ROLES and (kind.numeric or kind is Kind.BOOL)
+    grade = Measurability(Grade.MAGNITUDE, 1) if measurable else NOT_MEASURABLE
+    if kind is Kind.BOOL:
+        grade = Measurability(Grade.INDICATOR, 1)
+    return Column(source, name, kind, grade)
+
+
+def _cast_target(declared: CatalogueColumn | None) -> str:
+    return declared.type.value if declared else "VARCHAR"
+
+
+def _cohort_literal(value: str | int, kind: Kind) -> Literal:
+    return Literal(value, kind) if kind is Kind.INT else Literal(str(value), Kind.TEXT)

@@ -1,0 +1,106 @@
+"""Reading the researcher's text: limits, parsing with sqlglot, and where each tree node stands in the text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Tokenizer
+
+from ambergate_policies.verdict import Decision, Finding, QueryRefused, Span
+
+MAX_CHARACTERS = 64 * 1024
+MAX_NESTING = 40
+MAX_TOKENS = 12_000
+
+
+class Reading:
+    """One query text and its tree. `refuse` builds the refusal that points at a node."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.tree = self._parse()
+
+    def refuse(
+        self,
+        rule: str,
+        message: str,
+        node: exp.Expr | None = None,
+        *,
+        hint: str | None = None,
+        clause: str | None = None,
+    ) -> QueryRefused:
+        """A refusal by `rule` that underlines `node`."""
+        span = self.span(node) if node is not None else None
+        fragment = self.text[span.start : span.end] if span else None
+        return QueryRefused(Finding(rule, Decision.REFUSE, message, span, fragment, hint, clause))
+
+    def span(self, node: exp.Expr) -> Span | None:
+        """The characters from the first to the last token that sqlglot located below `node`."""
+        starts: list[int] = []
+        ends: list[int] = []
+        for part in node.walk():
+            if "start" in part.meta:
+                starts.append(int(part.meta["start"]))
+                ends.append(int(part.meta["end"]) + 1)
+        if not starts:
+            return self.span(node.parent) if node.parent is not None else None
+        return Span.within(self.text, min(starts), max(ends))
+
+    def _parse(self) -> exp.Expr:
+        if len(self.text) > MAX_CHARACTERS:
+            raise self.refuse("size", f"the query is longer than {MAX_CHARACTERS} characters", hint="split the query")
+        if "\0" in self.text:
+            raise self.refuse("syntax", "the query holds a NUL character")
+        self._check_tokens()
+        try:
+            statements = [tree for tree in sqlglot.parse(self.text, read="duckdb") if tree is not None]
+        except SqlglotError as error:
+            raise self._syntax(error) from None
+        except (RecursionError, ValueError, TypeError, AttributeError, KeyError, IndexError):
+            raise self.refuse("syntax", "the query cannot be read") from None
+        if len(statements) != 1:
+            raise self.refuse("statement", "exactly one statement is allowed per query", hint="run them one by one")
+        return statements[0]
+
+    def _check_tokens(self) -> None:
+        """Bound the nesting before parsing: the compiled parser would exhaust the stack of the process."""
+        try:
+            tokens = Tokenizer(dialect="duckdb").tokenize(self.text)
+        except (SqlglotError, RecursionError, ValueError):
+            raise self.refuse("syntax", "the query cannot be read: a quote or comment may be left open") from None
+        if len(tokens) > MAX_TOKENS:
+            raise self.refuse("size", f"the query has more than {MAX_TOKENS} words", hint="split the query")
+        depth = 0
+        for token in tokens:
+            depth += (token.text in {"(", "[", "{"} or token.text.upper() == "CASE") - (
+                token.text in {")", "]", "}"} or token.text.upper() == "END"
+            )
+            if depth > MAX_NESTING:
+                raise self.refuse("size", f"the query is nested more than {MAX_NESTING} deep", hint="use WITH")
+        if _longest_run(tokens) > 400:
+            raise self.refuse("size", "the query repeats one operator more than 400 times", hint="use IN (...)")
+
+    def _syntax(self, error: SqlglotError) -> QueryRefused:
+        details = getattr(error, "errors", None) or [{}]
+        first = details[0]
+        line, column = first.get("line"), first.get("col")
+        message = "the query is not valid SQL"
+        fragment = str(first.get("highlight") or "")
+        if not line or not column:
+            return self.refuse("syntax", message)
+        start = sum(len(part) + 1 for part in self.text.split("\n")[: int(line) - 1]) + int(column) - len(fragment)
+        span = Span.within(self.text, start, start + len(fragment))
+        return QueryRefused(Finding("syntax", Decision.REFUSE, f"{message} near the marked text", span, fragment))
+
+
+def _longest_run(tokens: Sequence[object]) -> int:
+    """How often the most frequent left-recursive operator occurs: each occurrence is one level of the tree."""
+    counts: dict[str, int] = {}
+    for token in tokens:
+        word = getattr(token, "text", "").upper()
+        if word in {"AND", "OR", "+", "-", "*", "/", "||", "NOT", "UNION", "::", "%", "SELECT", "JOIN"}:
+            counts[word] = counts.get(word, 0) + 1
+    return max(counts.values(), default=0)

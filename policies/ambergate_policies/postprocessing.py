@@ -1,0 +1,35 @@
+"""The statement above the boundary: from the cleared table to the researcher's own columns, with their masks."""
+
+from __future__ import annotations
+
+from ambergate_policies.algebra.expressions import Column, Expression, walk
+from ambergate_policies.algebra.relations import CLEARED, Program
+from ambergate_policies.printing import expression, quoted
+
+
+def statement(program: Program) -> str:
+    """Reads the table `c` (k0.., m0.., s0.., h0..) and nothing else. Result: every output as `o<i>`, then for each
+    `s<i>` (a suppressed cell went into it) and `h<i>` (a held one did). Rows are in a fixed order."""
+    outputs = [output.expression for output in program.outputs]
+    items = [f"{expression(node)} AS {quoted(f'o{index}')}" for index, node in enumerate(outputs)]
+    for letter in ("s", "h"):
+        items += [f"{_flag(node, letter)} AS {quoted(f'{letter}{index}')}" for index, node in enumerate(outputs)]
+    text = f"SELECT {', '.join(items)} FROM {quoted(CLEARED)}"
+    if program.having is not None:
+        text += f" WHERE {expression(program.having)}"
+    order = [
+        f"{expression(item.expression)} {'DESC' if item.descending else 'ASC'} NULLS "
+        f"{'FIRST' if item.nulls_first else 'LAST'}"
+        for item in program.order
+    ]
+    order += [f"{quoted(CLEARED)}.{quoted(f'k{index}')} ASC NULLS LAST" for index in range(len(program.boundary.keys))]
+    text += f" ORDER BY {', '.join(order)}" if order else ""
+    text += f" LIMIT {int(program.limit)}" if program.limit is not None else ""
+    return text + (f" OFFSET {int(program.offset)}" if program.offset else "")
+
+
+def _flag(node: Expression, letter: str) -> str:
+    """True where any measure that goes into the output has the flag."""
+    measures = sorted({part.name for part in walk(node) if isinstance(part, Column) and part.name.startswith("m")})
+    flags = [f"{quoted(CLEARED)}.{quoted(letter + name[1:])}" for name in measures]
+    return f"({' OR '.join(flags)})" if flags else "false"

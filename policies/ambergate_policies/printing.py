@@ -1,0 +1,236 @@
+"""Printing the algebra as DuckDB SQL: the only text that ever reaches the engine.
+
+Every identifier is quoted, every operator parenthesised; every keyword comes from a fixed list here. sqlglot's own
+printer is never used: it prints some strings and quoted names as live SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import assert_never
+
+from ambergate_policies.algebra.expressions import (
+    Arithmetic,
+    Call,
+    Case,
+    Cast,
+    Column,
+    Comparison,
+    Expression,
+    InList,
+    IsNull,
+    Like,
+    Literal,
+    Logical,
+    Negate,
+    Not,
+    Owner,
+    Span,
+    walk,
+)
+from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.algebra.relations import Derived, Group, Join, JoinKind, Partial, Relation, Scan, Values
+from ambergate_policies.functions import ALLOWED, DATE_PARTS, INTERVAL_UNITS
+
+DATABASE = "project"
+OWNER = "o"
+CAST_TARGETS = frozenset({"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(18,3)", "VARCHAR", "DATE", "TIMESTAMP"})
+_INTERNAL = re.compile(r"[a-z][0-9]{0,6}")
+
+
+class PrintingError(Exception):
+    """A node that must not exist. An error of ours, never of the query: nothing is executed."""
+
+
+def quoted(name: str) -> str:
+    if not name or "\0" in name:
+        raise PrintingError("a name that cannot be quoted")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text_literal(value: str) -> str:
+    if "\0" in value:
+        raise PrintingError("a text that cannot be quoted")
+    return "'" + value.replace("'", "''") + "'"
+
+
+def expression(node: Expression) -> str:  # noqa: C901 - one case per node of a closed set
+    """One scalar expression."""
+    match node:
+        case Column(source=source, name=name):
+            return f"{_internal(source)}.{quoted(name)}"
+        case Owner(source=source):
+            return f"{_internal(source)}.{quoted(OWNER)}"
+        case Literal():
+            return _literal(node)
+        case Span(count=count, unit=unit):
+            return f"(INTERVAL ({int(count)}) {_listed(unit, INTERVAL_UNITS).upper()})"
+        case Comparison(operator=operator, left=left, right=right):
+            return f"({expression(left)} {_listed(operator, _COMPARISONS)} {expression(right)})"
+        case Logical(operator=operator, parts=parts):
+            return "(" + f" {_listed(operator, _LOGICALS)} ".join(expression(part) for part in parts) + ")"
+        case Not(part=part):
+            return f"(NOT {expression(part)})"
+        case IsNull(part=part):
+            return f"({expression(part)} IS NULL)"
+        case InList(part=part, values=values):
+            return f"({expression(part)} IN ({', '.join(expression(value) for value in values)}))"
+        case Like(part=part, pattern=pattern, ignore_case=ignore_case):
+            return f"({expression(part)} {'ILIKE' if ignore_case else 'LIKE'} {_literal(pattern)})"
+        case Arithmetic():
+            return _arithmetic(node)
+        case Negate(part=part):
+            return f"TRY((-{expression(part)}))"
+        case Case(branches=branches, default=default):
+            whens = " ".join(f"WHEN {expression(test)} THEN {expression(value)}" for test, value in branches)
+            return f"(CASE {whens} ELSE {'NULL' if default is None else expression(default)} END)"
+        case Cast(part=part, target=target):
+            return f"TRY_CAST({expression(part)} AS {_listed(target, CAST_TARGETS)})"
+        case Call():
+            return _call(node)
+        case _:
+            assert_never(node)
+
+
+_COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"})
+_LOGICALS = frozenset({"AND", "OR"})
+_ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%", "||"})
+
+
+def _literal(node: Literal) -> str:
+    value, kind = node.value, node.kind
+    if value is None:
+        return "NULL"
+    if kind is Kind.BOOL:
+        return "true" if value else "false"
+    if kind is Kind.INT and isinstance(value, int):
+        return str(value)
+    if kind is Kind.NUM and isinstance(value, Decimal):
+        return f"CAST({text_literal(str(value))} AS DOUBLE)"
+    if kind is Kind.DATE:
+        return f"CAST({text_literal(str(value))} AS DATE)"
+    if kind is Kind.TIME:
+        return f"CAST({text_literal(str(value))} AS TIMESTAMP)"
+    if kind is Kind.TEXT:
+        return text_literal(str(value))
+    raise PrintingError("a literal of a kind that has none")
+
+
+def _arithmetic(node: Arithmetic) -> str:
+    operator = _listed(node.operator, _ARITHMETIC)
+    left, right = expression(node.left), expression(node.right)
+    if operator in {"/", "//", "%"}:
+        right = f"NULLIF({right}, 0)"
+    text = f"({left} {operator} {right})"
+    return text if operator == "||" else f"TRY({text})"
+
+
+def _call(node: Call) -> str:
+    function = node.function
+    if ALLOWED.get(function.name) != function:
+        raise PrintingError("a function that is not on the list")
+    arguments = [expression(argument) for argument in node.arguments]
+    if function.unit:
+        arguments.insert(0, text_literal(_listed(node.unit or "", DATE_PARTS)))
+    text = f"{function.name}({', '.join(arguments)})"
+    return f"TRY({text})" if function.partial else text
+
+
+def _listed(word: str, words: frozenset[str]) -> str:
+    if word not in words:
+        raise PrintingError("a keyword that is not on the list")
+    return word
+
+
+def _internal(source: str) -> str:
+    if not _INTERNAL.fullmatch(source):
+        raise PrintingError("an alias that is not the kernel's own")
+    return f'"{source}"'
+
+
+def owner_of(owners: tuple[Owner, ...]) -> str:
+    """The person of a row: the first owner that is not NULL."""
+    texts = [expression(owner) for owner in owners]
+    return texts[0] if len(texts) == 1 else f"COALESCE({', '.join(texts)})"
+
+
+def relation(node: Relation, used: dict[str, set[str]]) -> str:
+    """A relation as a FROM item. `used` says which columns of each source the program reads."""
+    match node:
+        case Scan():
+            return _scan(node, used.get(node.source, set()))
+        case Values():
+            return _values(node)
+        case Join(kind=kind, left=left, right=right, on=on):
+            if on is None:
+                return f"({relation(left, used)} CROSS JOIN {relation(right, used)})"
+            word = JoinKind(kind).value
+            return f"({relation(left, used)} {word} JOIN {relation(right, used)} ON {expression(on)})"
+        case Derived():
+            return f"({_derived(node, used)}) AS {_internal(node.source)}"
+        case _:
+            assert_never(node)
+
+
+def _scan(node: Scan, used: set[str]) -> str:
+    items = [
+        f"TRY_CAST({quoted(column.name)} AS {_listed(column.type, CAST_TARGETS)}) AS {quoted(column.name)}"
+        for column in node.columns
+        if column.name in used
+    ]
+    conditions = []
+    if node.owner is not None:
+        items.append(f"{quoted(node.owner)} AS {quoted(OWNER)}")
+        conditions.append(f"({quoted(node.owner)} IS NOT NULL)")
+    inner = f"SELECT {', '.join(items) or '1 AS ' + quoted('one')}"
+    inner += f" FROM {quoted(DATABASE)}.{quoted('main')}.{quoted(node.table)} AS {_internal(node.source)}"
+    if node.row_filter is not None:
+        conditions.append(expression(node.row_filter))
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"({inner}{where}) AS {_internal(node.source)}"
+
+
+def _values(node: Values) -> str:
+    rows = ", ".join("(" + ", ".join(expression(value) for value in row) + ")" for row in node.rows)
+    names = ", ".join(quoted(column.name) for column in node.columns)
+    return f"(VALUES {rows}) AS {_internal(node.source)}({names})"
+
+
+def _derived(node: Derived, used: dict[str, set[str]]) -> str:
+    items = [f"{expression(item)} AS {quoted(name)}" for name, item in node.items]
+    tail = f" FROM {relation(node.relation, used)}"
+    if node.condition is not None:
+        tail += f" WHERE {expression(node.condition)}"
+    if node.owners:
+        items.append(f"{owner_of(node.owners)} AS {quoted(OWNER)}")
+    if node.group is not None:
+        items += [f"{_partial(partial)} AS {quoted(name)}" for name, partial in node.group.partials]
+        tail += _group(node.group, node.owners)
+    word = "SELECT DISTINCT" if node.distinct else "SELECT"
+    return f"{word} {', '.join(items) or '1 AS ' + quoted('one')}{tail}"
+
+
+def _group(group: Group, owners: tuple[Owner, ...]) -> str:
+    keys = [owner_of(owners), *(expression(key) for key in group.keys)]
+    return f" GROUP BY {', '.join(keys)}"
+
+
+_PARTIALS = frozenset({"count", "sum", "avg", "min", "max", "count_if"})
+
+
+def _partial(node: Partial) -> str:
+    argument = "*" if node.argument is None else expression(node.argument)
+    text = f"{_listed(node.function, _PARTIALS)}({'DISTINCT ' if node.distinct else ''}{argument})"
+    return text if node.domain is None else f"{text} FILTER (WHERE {expression(node.domain)})"
+
+
+def columns_used(expressions: Iterable[Expression]) -> dict[str, set[str]]:
+    """The columns that some expressions read, by source."""
+    used: dict[str, set[str]] = {}
+    for node in expressions:
+        for part in walk(node):
+            if isinstance(part, Column):
+                used.setdefault(part.source, set()).add(part.name)
+    return used

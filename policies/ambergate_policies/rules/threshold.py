@@ -1,0 +1,35 @@
+"""Threshold: a cell must rest on enough distinct persons, and so must the rest of its group.
+
+Counts of persons, never of rows: twelve episodes of one patient are one person. For a condition the complement is as
+disclosive as the count itself: 99 of 100 says as much about one person as 1 of 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ambergate_policies.packs import RulePack
+from ambergate_policies.rules.rule import CellFinding, Rule
+from ambergate_policies.statistics import Cell
+
+
+def check(cell: Cell, pack: RulePack) -> Iterator[CellFinding]:
+    minimum = pack.threshold.minimum
+    parts = (
+        (cell.persons, "persons in the group"),
+        (cell.domain, "persons with a value"),
+        (cell.contributing, "persons contribute"),
+        (cell.complement or 0, "persons are left out by the condition"),
+    )
+    for count, what in parts:
+        if 0 < count < minimum:
+            yield CellFinding(RULE.id, pack.threshold.action.decision, f"fewer than {minimum} {what}")
+            return
+
+
+RULE = Rule(
+    "threshold",
+    "Fewest distinct persons behind a cell",
+    "NHS England HES analysis guide; Handbook on SDC for outputs (2019), section 3",
+    check,
+)

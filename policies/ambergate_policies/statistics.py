@@ -1,0 +1,339 @@
+"""The disclosure statistics of a boundary: which numbers each measure needs, and the SQL that computes them.
+
+A boundary is defined person-first (policy-kernel, section 3): first each person's partial of each measure per group,
+then the merge of the partials. This module prints exactly that, as one statement; groups below the threshold are
+counted and left behind in the engine, so their keys never come out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, IsNull, Measure, Not, walk
+from ambergate_policies.algebra.relations import Boundary, Derived, Join, Relation, scans
+from ambergate_policies.printing import OWNER, columns_used, expression, owner_of, quoted, relation
+
+MAX_GROUPS = 50_000
+CONDITIONS = frozenset({Measure.ROWS, Measure.PERSONS})
+WINDOWED = frozenset({Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM})
+SPREAD = {
+    (Measure.DEVIATION, False): "stddev_samp",
+    (Measure.DEVIATION, True): "stddev_pop",
+    (Measure.VARIANCE, False): "var_samp",
+    (Measure.VARIANCE, True): "var_pop",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The statistics of one measure in one group. Counts are of distinct persons unless they say rows.
+
+    persons: in the group; domain: with a value; contributing: with a value that is neither NULL nor zero;
+    complement: with a row for which the condition does not hold (None where there is no condition);
+    rows: rows with a value; counted: rows for which the condition holds, or whose value is not zero;
+    value: the plain statistic; absolute, largest, second: sum and two largest of absolute per-person contributions.
+    """
+
+    measure: Measure
+    persons: int
+    domain: int
+    contributing: int
+    complement: int | None
+    rows: int
+    counted: int
+    value: float | None
+    absolute: float
+    largest: float
+    second: float
+    presence: bool
+    grouped: bool
+
+
+NUMBERS = ("domain", "contributing", "complement", "rows", "counted", "value", "absolute", "largest", "second")
+"""The columns of one measure in the statistics' result, each named `m<index>_<number>`."""
+
+
+def cell(aggregate: Aggregate, persons: int, numbers: tuple[float | int | None, ...], *, grouped: bool) -> Cell:
+    """Read one measure's NUMBERS of one group. A number that the engine does not give counts as zero."""
+    given = dict(zip(NUMBERS, numbers, strict=True))
+    presence = isinstance(aggregate.argument, Not) and isinstance(aggregate.argument.part, IsNull)
+    has_condition = aggregate.measure is Measure.PROPORTION or (
+        aggregate.measure in CONDITIONS and aggregate.argument is not None
+    )
+    return Cell(
+        measure=aggregate.measure,
+        persons=persons,
+        domain=int(given["domain"] or 0),
+        contributing=int(given["contributing"] or 0),
+        complement=int(given["complement"] or 0) if has_condition else None,
+        rows=int(given["rows"] or 0),
+        counted=int(given["counted"] or 0),
+        value=None if given["value"] is None else float(given["value"]),
+        absolute=float(given["absolute"] or 0),
+        largest=float(given["largest"] or 0),
+        second=float(given["second"] or 0),
+        presence=presence,
+        grouped=grouped,
+    )
+
+
+def statement(boundary: Boundary, minimum: int) -> str:
+    """The statement for a boundary's keys and statistics; `minimum` persons per group, else it stays behind.
+
+    Result columns: `withheld`, `present` (false in the row that stands for no group), k0.., `persons`, then NUMBERS of
+    each measure."""
+    return _Statement(boundary, minimum).text()
+
+
+def members_statement(boundary: Boundary) -> str:
+    """The exact set of persons behind every group: (keys, owner), one row per person. For the release ledger."""
+    printer = _Statement(boundary, 1)
+    return f"WITH {printer.base()}, {printer.partials()} SELECT {', '.join([*printer.keys, quoted(OWNER)])} FROM p"
+
+
+class _Statement:
+    def __init__(self, boundary: Boundary, minimum: int) -> None:
+        self.boundary = boundary
+        self.minimum = int(minimum)
+        self.keys = [quoted(f"k{index}") for index in range(len(boundary.keys))]
+        self.measures = list(enumerate(boundary.aggregates))
+
+    def text(self) -> str:
+        parts = [self.base(), self.partials(), self._groups()]
+        values = self._values()
+        parts += [values] if values else []
+        windows = [index for index, aggregate in self.measures if aggregate.measure in WINDOWED]
+        parts += [part for index in windows for part in self._window(index)]
+        joined = "g" + "".join(f" LEFT JOIN {name} ON {self._same_group(name)}" for name in self._beside(windows))
+        withheld = (
+            f"(SELECT count_if(persons < {self.minimum}) AS withheld FROM g)" if self.keys else "(SELECT 0 AS withheld)"
+        )
+        passing = f" WHERE g.persons >= {self.minimum}" if self.keys else ""
+        columns = ", ".join(["true AS present", *self._outputs(windows)])
+        return (
+            f"WITH {', '.join(parts)} SELECT w.withheld, x.* FROM {withheld} AS w LEFT JOIN "
+            f"(SELECT {columns} FROM {joined}{passing} LIMIT {MAX_GROUPS + 1}) AS x ON true"
+        )
+
+    def _beside(self, windows: list[int]) -> list[str]:
+        return (["v"] if self._values() else []) + [f"q{index}" for index in windows]
+
+    def _same_group(self, name: str) -> str:
+        return " AND ".join(f"g.{key} IS NOT DISTINCT FROM {name}.{key}" for key in self.keys) or "true"
+
+    # -- base: the rows, with only what is needed, under names of ours
+
+    def base(self) -> str:
+        boundary = self.boundary
+        items = [f"{owner_of(boundary.owners)} AS {quoted(OWNER)}"]
+        items += [f"{expression(key)} AS {name}" for key, name in zip(boundary.keys, self.keys, strict=True)]
+        for index, aggregate in self.measures:
+            items += _inputs(index, aggregate)
+        used = columns_used(all_expressions(boundary))
+        where = f" WHERE {expression(boundary.condition)}" if boundary.condition is not None else ""
+        return f"base AS (SELECT {', '.join(items)} FROM {relation(boundary.relation, used)}{where})"
+
+    # -- p: each person's partials per group
+
+    def partials(self) -> str:
+        items = [quoted(OWNER), *self.keys, "count(*) AS r"]
+        for index, aggregate in self.measures:
+            items += _partials(index, aggregate)
+        group = ", ".join([quoted(OWNER), *self.keys])
+        return f"p AS (SELECT {', '.join(items)} FROM base WHERE {quoted(OWNER)} IS NOT NULL GROUP BY {group})"
+
+    # -- g: the merge of the partials
+
+    def _groups(self) -> str:
+        items = [*self.keys, "count(*) AS persons", "sum(r) AS r"]
+        for index, aggregate in self.measures:
+            items += _merged(index, aggregate)
+        group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
+        return f"g AS (SELECT {', '.join(items)} FROM p{group})"
+
+    # -- v: statistics that do not decompose into sums of partials
+
+    def _values(self) -> str:
+        items = []
+        for index, aggregate in self.measures:
+            if aggregate.measure is Measure.DISTINCT:
+                items.append(f"count(DISTINCT a{index}) AS v{index}")
+            elif (word := SPREAD.get((aggregate.measure, aggregate.population))) is not None:
+                items.append(f"{word}(a{index}) FILTER (WHERE isfinite(a{index})) AS v{index}")
+        if not items:
+            return ""
+        group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
+        where = f" WHERE {quoted(OWNER)} IS NOT NULL"
+        return f"v AS (SELECT {', '.join([*self.keys, *items])} FROM base{where}{group})"
+
+    # -- q: percentiles and extremes as the mean of `minimum` persons
+
+    def _window(self, index: int) -> list[str]:
+        aggregate = self.boundary.aggregates[index]
+        keys, size = ", ".join([*self.keys, ""]), self.minimum
+        partition = f"PARTITION BY {', '.join(self.keys)} " if self.keys else ""
+        over = f"OVER ({partition}ORDER BY v)"
+        whole = f"OVER ({partition.strip()})"
+        start = {
+            Measure.MINIMUM: "0",
+            Measure.MAXIMUM: f"w - {size}",
+        }.get(aggregate.measure, f"CAST(floor({aggregate.quantile or 0} * w - {size / 2}) AS BIGINT)")
+        inside = (
+            f"i > greatest(0, least(w - {size}, {start})) AND i <= greatest(0, least(w - {size}, {start})) + {size}"
+        )
+        group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
+        return [
+            f"x{index} AS (SELECT {keys}s{index} / c{index} AS v FROM p WHERE c{index} > 0)",
+            f"y{index} AS (SELECT {keys}v, row_number() {over} AS i, count(*) {whole} AS w FROM x{index})",
+            f"q{index} AS (SELECT {keys}avg(v) AS v{index}, sum(abs(v)) AS b{index}, max(abs(v)) AS t{index} "
+            f"FROM y{index} WHERE {inside}{group})",
+        ]
+
+    def _outputs(self, windows: list[int]) -> list[str]:
+        items = [f"g.{key} AS {key}" for key in self.keys] + ["CAST(g.persons AS BIGINT) AS persons"]
+        for index, aggregate in self.measures:
+            numbers = _numbers(index, aggregate)
+            if index in windows:
+                numbers |= {
+                    "value": f"q{index}.v{index}",
+                    "absolute": f"q{index}.b{index}",
+                    "largest": f"q{index}.t{index}",
+                }
+            for number in NUMBERS:
+                kind = "BIGINT" if number in NUMBERS[:5] else "DOUBLE"
+                items.append(f"CAST({numbers.get(number, 'NULL')} AS {kind}) AS m{index}_{number}")
+        return items
+
+
+def _inputs(index: int, aggregate: Aggregate) -> list[str]:
+    """What `base` carries for a measure: `a` its argument, `d` its domain."""
+    argument = "NULL" if aggregate.argument is None else expression(aggregate.argument)
+    domain = None if aggregate.domain is None else expression(aggregate.domain)
+    if aggregate.measure in CONDITIONS:
+        return [] if aggregate.argument is None else [f"COALESCE({argument}, false) AS a{index}"]
+    if aggregate.measure is Measure.PROPORTION:
+        within = domain or "true"
+        return [f"COALESCE({within} AND {argument}, false) AS a{index}", f"COALESCE({within}, false) AS d{index}"]
+    if aggregate.measure is not Measure.DISTINCT:
+        argument = f"TRY_CAST({argument} AS DOUBLE)"
+    return [f"{argument} AS a{index}" if domain is None else f"CASE WHEN {domain} THEN {argument} END AS a{index}"]
+
+
+def _partials(index: int, aggregate: Aggregate) -> list[str]:
+    if aggregate.measure in CONDITIONS:
+        return [] if aggregate.argument is None else [f"count_if(a{index}) AS c{index}"]
+    if aggregate.measure is Measure.PROPORTION:
+        return [f"count_if(a{index}) AS c{index}", f"count_if(d{index}) AS e{index}"]
+    if aggregate.measure is Measure.DISTINCT:
+        return [f"count(a{index}) AS c{index}"]
+    finite = f"isfinite(a{index})"
+    return [
+        f"sum(a{index}) FILTER (WHERE {finite}) AS s{index}",
+        f"count_if({finite}) AS c{index}",
+        f"count_if({finite} AND a{index} <> 0) AS z{index}",
+    ]
+
+
+def _merged(index: int, aggregate: Aggregate) -> list[str]:
+    c, s, z = f"c{index}", f"s{index}", f"z{index}"
+    if aggregate.measure in CONDITIONS:
+        if aggregate.argument is None:
+            return []
+        return [
+            f"sum({c}) AS {c}",
+            f"count_if({c} > 0) AS nc{index}",
+            f"count_if({c} < r) AS nn{index}",
+        ]
+    if aggregate.measure is Measure.PROPORTION:
+        return [
+            f"sum({c}) AS {c}",
+            f"sum(e{index}) AS e{index}",
+            f"count_if({c} > 0) AS nc{index}",
+            f"count_if(e{index} > 0) AS nd{index}",
+            f"count_if({c} < e{index}) AS nn{index}",
+        ]
+    if aggregate.measure is Measure.DISTINCT:
+        return [f"count_if({c} > 0) AS nd{index}", f"sum({c}) AS {c}"]
+    return [
+        f"sum({s}) AS {s}",
+        f"sum({c}) AS {c}",
+        f"sum({z}) AS {z}",
+        f"count_if({c} > 0) AS nd{index}",
+        f"count_if({z} > 0) AS nc{index}",
+        f"sum(abs({s})) AS b{index}",
+        f"max(abs({s}), 2) AS t{index}",
+    ]
+
+
+def _numbers(index: int, aggregate: Aggregate) -> dict[str, str]:
+    """Where each of NUMBERS is found."""
+    measure = aggregate.measure
+    if measure in CONDITIONS and aggregate.argument is None:
+        return {"domain": "g.persons", "contributing": "g.persons", "rows": "g.r", "counted": "g.r"}
+    counts = {"contributing": f"g.nc{index}", "complement": f"g.nn{index}", "counted": f"g.c{index}"}
+    if measure in CONDITIONS:
+        return {"domain": "g.persons", "rows": "g.r"} | counts
+    if measure is Measure.PROPORTION:
+        return {"domain": f"g.nd{index}", "rows": f"g.e{index}"} | counts
+    if measure is Measure.DISTINCT:
+        nd = f"g.nd{index}"
+        return {"domain": nd, "contributing": nd, "rows": f"g.c{index}", "value": f"v.v{index}"}
+    numbers = {
+        "domain": f"g.nd{index}",
+        "contributing": f"g.nc{index}",
+        "rows": f"g.c{index}",
+        "counted": f"g.z{index}",
+    }
+    if measure in (Measure.TOTAL, Measure.MEAN):
+        numbers["value"] = f"g.s{index}"
+    else:
+        numbers["value"] = f"v.v{index}"
+    return numbers | {
+        "absolute": f"g.b{index}",
+        "largest": f"g.t{index}[1]",
+        "second": f"g.t{index}[2]",
+    }
+
+
+def all_expressions(boundary: Boundary) -> list[Expression]:
+    """Every expression that reads columns of the relation, joins and subqueries included."""
+    found: list[Expression] = [*boundary.keys]
+    for aggregate in boundary.aggregates:
+        found += [part for part in (aggregate.argument, aggregate.domain) if part is not None]
+    if boundary.condition is not None:
+        found.append(boundary.condition)
+    return found + _within(boundary.relation)
+
+
+def _within(node: Relation) -> list[Expression]:
+    match node:
+        case Join(left=left, right=right, on=on):
+            return [*_within(left), *_within(right), *([on] if on is not None else [])]
+        case Derived():
+            found = [item for _, item in node.items]
+            found += [node.condition] if node.condition is not None else []
+            if node.group is not None:
+                found += node.group.keys
+                for _, partial in node.group.partials:
+                    found += [part for part in (partial.argument, partial.domain) if part is not None]
+            return [*found, *_within(node.relation)]
+        case _:
+            return []
+
+
+def reads(boundary: Boundary) -> dict[str, set[str]]:
+    """The stored columns that a boundary reads, by table: what the engine's bound plan may touch and no more."""
+    used = columns_used(all_expressions(boundary))
+    tables: dict[str, set[str]] = {}
+    for scan in scans(boundary.relation):
+        names = tables.setdefault(scan.table, set())
+        names |= {column.name for column in scan.columns if column.name in used.get(scan.source, set())}
+        if scan.owner is not None:
+            names.add(scan.owner)
+        if scan.row_filter is not None:
+            names |= {node.name for node in _columns(scan.row_filter)}
+    return tables
+
+
+def _columns(node: Expression) -> list[Column]:
+    return [part for part in walk(node) if isinstance(part, Column)]
