@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from ambergate_datasets.engines.quoting import literal, quoted
 from ambergate_policies.catalogue import Catalogue, IdentifierKind, Table
 
 METHOD = "source"
@@ -101,7 +102,8 @@ def _has_links(connection: duckdb.DuckDBPyConnection, alias: str, name: str) -> 
 def _number_persons(connection: duckdb.DuckDBPyConnection, alias: str, defining: dict[str, str]) -> None:
     """Give each new person the next free index; who has one keeps it."""
     keys = " UNION ".join(
-        f'SELECT "{column}"::VARCHAR AS source_person FROM {alias}.landed."{name}" WHERE "{column}" IS NOT NULL'
+        f"SELECT {quoted(column)}::VARCHAR AS source_person FROM {alias}.landed.{quoted(name)} "
+        f"WHERE {quoted(column)} IS NOT NULL"
         for name, column in defining.items()
     )
     spine = f"{alias}.spine"
@@ -121,12 +123,12 @@ def _number_persons(connection: duckdb.DuckDBPyConnection, alias: str, defining:
 def _link_table(connection: duckdb.DuckDBPyConnection, alias: str, name: str, column: str) -> SourceLinkage:
     connection.execute(
         f"INSERT INTO {alias}.spine.link (table_name, row_id, person, method) "
-        f"SELECT '{name}', t.row_id, i.person, '{METHOD}' FROM {alias}.landed.\"{name}\" t "
-        f'JOIN {alias}.spine.source_identity i ON i.source_person = t."{column}"::VARCHAR '
+        f"SELECT {literal(name)}, t.row_id, i.person, '{METHOD}' FROM {alias}.landed.{quoted(name)} t "
+        f"JOIN {alias}.spine.source_identity i ON i.source_person = t.{quoted(column)}::VARCHAR "
         f"JOIN {alias}.spine.person USING (person)"
     )
     row = connection.execute(
-        f'SELECT (SELECT count(*) FROM {alias}.landed."{name}"), count(*), count(DISTINCT person) '
+        f"SELECT (SELECT count(*) FROM {alias}.landed.{quoted(name)}), count(*), count(DISTINCT person) "
         f"FROM {alias}.spine.link WHERE table_name = ?",
         [name],
     ).fetchone()

@@ -14,10 +14,9 @@ from math import comb, exp, log
 
 import duckdb
 
+from ambergate_datasets.engines.quoting import quoted
 from ambergate_datasets.progress import SILENT, Progress
-from ambergate_datasets.provisioning.derivations import quoted
-from ambergate_datasets.provisioning.grants import GrantedTable
-from ambergate_policies.catalogue import Column, ColumnType, IdentifierKind
+from ambergate_policies.catalogue import Column, ColumnType, IdentifierKind, Table
 from ambergate_policies.errors import Refused
 
 PASS_BY_CHANCE = 1 / 11
@@ -33,6 +32,15 @@ _POSTCODE_WITHIN = "\\b[A-Z]{1,2}[0-9][A-Z0-9]? [0-9][ABD-HJLNP-UW-Z]{2}\\b"
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedTable:
+    """A table of the project: its name, its columns, and its whole entry in the catalogue."""
+
+    name: str
+    columns: dict[str, Column]
+    declared: Table
+
+
+@dataclass(frozen=True, slots=True)
 class Suspicion:
     """A column that looks as if it identified people."""
 
@@ -43,12 +51,12 @@ class Suspicion:
 
 
 def refuse_identifiers(
-    connection: duckdb.DuckDBPyConnection, granted: tuple[GrantedTable, ...], *, progress: Progress = SILENT
+    connection: duckdb.DuckDBPyConnection, tables: tuple[PublishedTable, ...], *, progress: Progress = SILENT
 ) -> None:
     """Scan `project` against `red`. Raises Refused, naming every suspicious column."""
-    progress.stage("looking for identifiers", len(granted))
+    progress.stage("looking for identifiers", len(tables))
     found: list[Suspicion] = []
-    for table in granted:
+    for table in tables:
         found += scan_table(connection, table)
         progress.advance(1)
     progress.done()
@@ -57,29 +65,29 @@ def refuse_identifiers(
         raise Refused("nothing is published, because the project would identify people:\n" + "\n".join(lines))
 
 
-def scan_table(connection: duckdb.DuckDBPyConnection, granted: GrantedTable) -> Iterator[Suspicion]:
+def scan_table(connection: duckdb.DuckDBPyConnection, published: PublishedTable) -> Iterator[Suspicion]:
     """Every suspicion about one table of `project`."""
-    for name, column in granted.columns.items():
+    for name, column in published.columns.items():
         if column.type not in _TEXTS:
             continue
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE scanned AS SELECT DISTINCT {quoted(name)}::VARCHAR AS value "
-            f"FROM project.main.{quoted(granted.name)} WHERE {quoted(name)} IS NOT NULL"
+            f"FROM project.main.{quoted(published.name)} WHERE {quoted(name)} IS NOT NULL"
         )
-        for what, values in _suspicious(connection, granted, column):
-            yield Suspicion(granted.name, name, what, values)
+        for what, values in _suspicious(connection, published, column):
+            yield Suspicion(published.name, name, what, values)
 
 
 def _suspicious(
-    connection: duckdb.DuckDBPyConnection, granted: GrantedTable, column: Column
+    connection: duckdb.DuckDBPyConnection, published: PublishedTable, column: Column
 ) -> Iterator[tuple[str, int]]:
     ten_digits, valid = _nhs_numbers(connection)
     if valid and chance_of(valid, ten_digits) < UNLIKELY:
         yield "NHS numbers", valid
-    if granted.is_person and column.type is ColumnType.VARCHAR:
+    if published.declared.kind == "person" and column.type is ColumnType.VARCHAR:
         if (postcodes := _postcodes(connection)) >= FEW:
             yield "full postcodes", postcodes
-        yield from _known_identifiers(connection, granted)
+        yield from _known_identifiers(connection, published)
 
 
 def chance_of(valid: int, numbers: int) -> float:
@@ -113,15 +121,15 @@ def _postcodes(connection: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def _known_identifiers(connection: duckdb.DuckDBPyConnection, granted: GrantedTable) -> Iterator[tuple[str, int]]:
+def _known_identifiers(connection: duckdb.DuckDBPyConnection, published: PublishedTable) -> Iterator[tuple[str, int]]:
     """Values that stand in an identifier column of the same landed table."""
-    for name, column in granted.table.columns.items():
+    for name, column in published.declared.columns.items():
         if column.identifier not in (*_UNIQUE, *_SHARED):
             continue
         shared = column.identifier in _SHARED
         row = connection.execute(
             f"SELECT count(*), (SELECT count(*) FROM scanned) FROM scanned WHERE value IN "
-            f"(SELECT {quoted(name)}::VARCHAR FROM red.landed.{quoted(granted.name)}) AND length(value) >= ?",
+            f"(SELECT {quoted(name)}::VARCHAR FROM red.landed.{quoted(published.name)}) AND length(value) >= ?",
             [FEW if shared else _SHORTEST],
         ).fetchone()
         same, values = (int(row[0]), int(row[1])) if row else (0, 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from ambergate_datasets.landing.extracts import literal, quote
+from ambergate_datasets.engines.quoting import literal, quoted
 from ambergate_policies.catalogue import Column, ColumnType, Role
 
 HEADER_ROW = "header-row"
@@ -23,7 +23,7 @@ def typed_expression(name: str, column: Column) -> str:
 
     Whole numbers may be written `54.0` but `54.5` is no whole number; infinities and NaN are no values.
     """
-    text = quote(name)
+    text = quoted(name)
     kind = column.type
     if kind is ColumnType.VARCHAR:
         return text
@@ -38,7 +38,7 @@ def typed_expression(name: str, column: Column) -> str:
 
 def broken_rules(name: str, column: Column) -> dict[str, str]:
     """Rule id -> condition on `typed` (columns: the typed value, and `raw_` + name, the text) that breaks it."""
-    raw, value = quote("raw_" + name), quote(name)
+    raw, value = quoted("raw_" + name), quoted(name)
     rules: dict[str, str] = {}
     if column.required:
         rules["required"] = f"{raw} IS NULL"
@@ -57,13 +57,13 @@ def broken_rules(name: str, column: Column) -> dict[str, str]:
 
 def blanked_condition(name: str) -> str:
     """An identifier that was there but is not of its declared type."""
-    return f"{quote('raw_' + name)} IS NOT NULL AND {quote(name)} IS NULL"
+    return f"{quoted('raw_' + name)} IS NOT NULL AND {quoted(name)} IS NULL"
 
 
 def header_row_condition(headers: dict[str, str]) -> str:
     """Every declared column holds its own header (`headers`: column -> header in the file)."""
     return " AND ".join(
-        f"lower({quote('raw_' + name)}) IS NOT DISTINCT FROM {literal(header.lower())}"
+        f"lower({quoted('raw_' + name)}) IS NOT DISTINCT FROM {literal(header.lower())}"
         for name, header in headers.items()
     )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from ambergate_datasets.engines.quoting import literal, quoted
 from ambergate_policies.catalogue import Column, FileFormat, Files, Table
 from ambergate_policies.errors import OperatorError, UserError
 
@@ -87,7 +88,7 @@ def stage_extract(
     file unless values contain line breaks.
     """
     texts = [
-        f"{_cleaned(_raw_name(extract, position, files), table.columns[name], files)} AS {quote(name)}"
+        f"{_cleaned(_raw_name(extract, position, files), table.columns[name], files)} AS {quoted(name)}"
         for name, position in extract.positions.items()
     ]
     source = _parquet_source(extract) if _is_parquet(files) else _text_source(extract, files)
@@ -103,22 +104,12 @@ def stage_extract(
     return int(row[0]) if row else 0
 
 
-def quote(name: str) -> str:
-    """A name as a quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """A text as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _is_parquet(files: Files) -> bool:
     return files.format is FileFormat.PARQUET
 
 
 def _raw_name(extract: Extract, position: int, files: Files) -> str:
-    return quote(extract.header[position]) + "::VARCHAR" if _is_parquet(files) else f"c{position}"
+    return quoted(extract.header[position]) + "::VARCHAR" if _is_parquet(files) else f"c{position}"
 
 
 def _cleaned(raw: str, column: Column, files: Files) -> str:

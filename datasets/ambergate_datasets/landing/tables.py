@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from ambergate_datasets.engines.quoting import literal, quoted
 from ambergate_datasets.files import file_digest
 from ambergate_datasets.landing.checks import (
     HEADER_ROW,
@@ -18,9 +19,7 @@ from ambergate_datasets.landing.extracts import (
     Extract,
     find_files,
     landed_columns,
-    literal,
     open_extract,
-    quote,
     stage_extract,
 )
 from ambergate_datasets.landing.report import FileReport, TableReport
@@ -74,14 +73,14 @@ def land_table(
 
 
 def _stage(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    columns = "".join(f", {quote(column)} VARCHAR" for column in landed_columns(table))
+    columns = "".join(f", {quoted(column)} VARCHAR" for column in landed_columns(table))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE staged (file_number INTEGER, line BIGINT{columns})")
 
 
 def _type(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     parts = ["file_number", "line"]
     for name, column in landed_columns(table).items():
-        parts += [f"{typed_expression(name, column)} AS {quote(name)}", f"{quote(name)} AS {quote('raw_' + name)}"]
+        parts += [f"{typed_expression(name, column)} AS {quoted(name)}", f"{quoted(name)} AS {quoted('raw_' + name)}"]
     connection.execute(f"CREATE OR REPLACE TEMP TABLE typed AS SELECT {', '.join(parts)} FROM staged")
     connection.execute("DROP TABLE staged")
 
@@ -109,14 +108,14 @@ def _record(
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> int:
-    columns = "".join(f", {quote(column)}" for column in landed_columns(table))
+    columns = "".join(f", {quoted(column)}" for column in landed_columns(table))
     connection.execute(
-        f"CREATE TABLE red.landed.{quote(name)} AS "
+        f"CREATE TABLE red.landed.{quoted(name)} AS "
         f"SELECT row_number() OVER (ORDER BY file_number, line) AS row_id{columns} FROM typed "
         f"ANTI JOIN (FROM red.rejects.rejected WHERE table_name = {literal(name)}) USING (file_number, line)"
     )
     connection.execute("DROP TABLE typed")
-    row = connection.execute(f"SELECT count(*) FROM red.landed.{quote(name)}").fetchone()
+    row = connection.execute(f"SELECT count(*) FROM red.landed.{quoted(name)}").fetchone()
     return int(row[0]) if row else 0
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import duckdb
 
+from ambergate_datasets.engines.quoting import quoted
 from ambergate_datasets.keys import ProjectKeys
 from ambergate_datasets.progress import Progress
-from ambergate_datasets.provisioning.derivations import column_expression, quoted
+from ambergate_datasets.provisioning.derivations import column_expression
 from ambergate_datasets.provisioning.grants import GrantedTable
 from ambergate_datasets.provisioning.report import TableLineage
 from ambergate_datasets.provisioning.rows import sort_rows

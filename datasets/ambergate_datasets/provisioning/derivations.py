@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from ambergate_datasets.engines.quoting import quoted
 from ambergate_policies.catalogue import Column, ColumnType, Derivation, IdentifierKind, Role, Table
 
 _COPIED = {IdentifierKind.SEX, IdentifierKind.PROVIDER}  # linkage uses them, but alone they identify nobody
 OLDEST_BAND = 90  # ages from here on share one band, '90+': the oldest are few
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def derivation_problem(name: str, column: Column, table: Table) -> str | None:

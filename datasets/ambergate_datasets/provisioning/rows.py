@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import duckdb
 
-from ambergate_datasets.provisioning.derivations import column_expression, quoted
+from ambergate_datasets.engines.quoting import literal, quoted
+from ambergate_datasets.provisioning.derivations import column_expression
 from ambergate_datasets.provisioning.grants import GrantedTable
 from ambergate_datasets.provisioning.report import TableLineage
 from ambergate_policies.errors import IntegrityError, OperatorError
@@ -63,12 +64,12 @@ def sort_rows(connection: duckdb.DuckDBPyConnection, granted: GrantedTable) -> T
 
 
 def _fates_sql(granted: GrantedTable) -> str:
-    name = granted.name.replace("'", "''")
+    name = literal(granted.name)
     before, after = "false", "false"
     if granted.opt_out_reasons:
         reasons = ", ".join(f"'{reason}'" for reason in granted.opt_out_reasons)
         before = (
-            f"t.row_id IN (SELECT row_id FROM red.optout.before_linkage WHERE table_name = '{name}' "
+            f"t.row_id IN (SELECT row_id FROM red.optout.before_linkage WHERE table_name = {name} "
             f"AND reason IN ({reasons}))"
         )
         after = f"l.person IN (SELECT person FROM red.optout.persons WHERE reason IN ({reasons}))"
@@ -78,7 +79,7 @@ def _fates_sql(granted: GrantedTable) -> str:
         f"WHEN NOT coalesce({_period(granted)}, false) THEN 'outside_period' "
         f"WHEN NOT coalesce({_cohort(granted)}, false) THEN 'outside_cohort' ELSE 'provisioned' END AS fate "
         f"FROM red.landed.{quoted(granted.name)} t LEFT JOIN "
-        f"(SELECT row_id, person FROM red.spine.link WHERE table_name = '{name}') l USING (row_id)"
+        f"(SELECT row_id, person FROM red.spine.link WHERE table_name = {name}) l USING (row_id)"
     )
 
 
@@ -98,5 +99,5 @@ def _cohort(granted: GrantedTable) -> str:
     cohort = granted.grant.cohort
     if cohort is None:
         return "true"
-    values = ", ".join("'" + str(value).replace("'", "''") + "'" for value in cohort.values)
+    values = ", ".join(literal(str(value)) for value in cohort.values)
     return f"{_expression(granted, cohort.column)}::VARCHAR IN ({values})"

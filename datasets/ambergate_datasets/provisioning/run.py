@@ -29,7 +29,7 @@ from ambergate_datasets.provisioning.build import build_tables
 from ambergate_datasets.provisioning.grants import GrantedTable, resolve_grants
 from ambergate_datasets.provisioning.report import ProvisionReport, TableLineage
 from ambergate_datasets.provisioning.rows import require_ready
-from ambergate_datasets.scanner import refuse_identifiers
+from ambergate_datasets.scanner import PublishedTable, refuse_identifiers
 from ambergate_datasets.state import StateFolder, private_folder
 from ambergate_policies.agreement import Agreement
 from ambergate_policies.catalogue import Catalogue
@@ -127,7 +127,8 @@ def _build(
     require_ready(connection, granted)
     attach(connection, draft, keys.database, alias="project", read_only=False)
     result = build_tables(connection, granted, keys, linked=agreement.data.linkage, progress=progress)
-    refuse_identifiers(connection, granted, progress=progress)
+    published = tuple(PublishedTable(table.name, table.columns, table.table) for table in granted)
+    refuse_identifiers(connection, published, progress=progress)
     connection.execute("CHECKPOINT project")
     connection.execute("DETACH project")
     return result
