@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.web import HTTPError
 
 from ambergate_extension.sandbox import bubblewrap, seccomp
 from ambergate_extension.sandbox.bubblewrap import SandboxUnavailable
@@ -133,8 +134,9 @@ def test_a_server_without_a_proved_sandbox_starts_no_kernel(tmp_path: Path) -> N
     kernels = SandboxedKernelManager(
         root_dir=str(tmp_path), kernel_spec_manager=SandboxedKernelSpecs(), connection_dir=str(tmp_path)
     )
-    with pytest.raises(SandboxUnavailable):
+    with pytest.raises(HTTPError, match="sandbox has been proved"):
         asyncio.run(kernels.start_kernel())
+    assert not kernels._pending_kernels
 
 
 def test_a_visible_private_folder_fails_the_canary(proved_bwrap: Path, short_folder: Path) -> None:
