@@ -70,6 +70,7 @@ def note(header: Header) -> str:
         _counted(header.get("suppressed_cells"), "cell suppressed", "cells suppressed"),
         _counted(header.get("withheld_groups"), "group withheld", "groups withheld"),
         *dict.fromkeys(_message(finding) for finding in _findings(header)),
+        f"the checker wrote: {header['comment']}" if header.get("comment") else "",
         f"log entry {header['log_index']}" if header.get("log_index") is not None else "",
     ]
     return " · ".join(part for part in parts if part)
@@ -82,11 +83,15 @@ def note_html(text: str) -> str:
 def _title(header: Header) -> str:
     title = _TITLES.get(str(header.get("verdict")), "No table")
     reference = header.get("held_reference")
+    if reference and header.get("verdict") == "refused":
+        title = "Not released by the output checkers"
     return f"{title}: {reference}" if reference else title
 
 
 def _next_steps(header: Header) -> Iterator[str]:
-    if reference := header.get("held_reference"):
+    if header.get("comment"):
+        yield f"The checker wrote: {header['comment']}"
+    if (reference := header.get("held_reference")) and header.get("verdict") == "held":
         yield f"Fetch it when an output checker has decided: %held {reference}"
         yield f'or in Python: ambergate_notebook.fetch("{reference}")'
     if identifier := header.get("failure_id"):

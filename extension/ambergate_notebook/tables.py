@@ -89,57 +89,65 @@ def _number(column: pa.ChunkedArray, scale: int) -> pa.ChunkedArray:
         return column.cast(pa.float64())
 
 
+_CELLS = {"name": "column", "type": "type", "title": "meaning", "units": "units"}
+
+
 class GrantedTables:
     """What the agreement grants, for `%tables`; one table's columns where a name is given."""
 
     def __init__(self, catalogue: Mapping[str, Any], only: str = "") -> None:
         listed: Sequence[Mapping[str, Any]] = catalogue.get("tables", [])
+        self._head = _head(catalogue)
         self._only = only
         self._tables = [table for table in listed if not only or str(table.get("name", "")).lower() == only.lower()]
 
     def __repr__(self) -> str:
-        if not self._tables:
-            return self._none()
-        return "\n\n".join("\n".join(self._lines(table)) for table in self._tables)
+        return "\n\n".join([self._head, *("\n".join(_lines(table)) for table in self._tables), *self._none()])
 
     def _repr_html_(self) -> str:
-        if not self._tables:
-            return f"<div>{escape(self._none())}</div>"
-        return "".join(self._table_html(table) for table in self._tables)
-
-    def _none(self) -> str:
-        return f"The agreement grants no table {self._only!r}." if self._only else "The agreement grants no table."
-
-    def _lines(self, table: Mapping[str, Any]) -> list[str]:
-        head = _titled(table)
-        return [
-            head,
-            *(f"  {_text(c, 'name'):<28} {_text(c, 'type'):<12} {_text(c, 'title')}" for c in _columns(table)),
-        ]
-
-    def _table_html(self, table: Mapping[str, Any]) -> str:
-        cells = ("name", "type", "title", "clause")
-        body = "".join(
-            "<tr>"
-            + "".join(f'<td style="text-align:left">{escape(_text(column, cell))}</td>' for cell in cells)
-            + "</tr>"
-            for column in _columns(table)
-        )
-        head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("column", "type", "meaning", "clause"))
-        shown = " open" if self._only else ""
+        tables = "".join(_table_html(table, shown=bool(self._only)) for table in self._tables)
         return (
-            f"<details{shown}><summary><strong>{escape(_titled(table))}</strong></summary>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></details>"
+            f"<div>{escape(self._head)}</div>{tables}{''.join(f'<div>{escape(line)}</div>' for line in self._none())}"
         )
 
+    def _none(self) -> list[str]:
+        if self._tables:
+            return []
+        return [f"The agreement grants no table {self._only!r}." if self._only else "The agreement grants no table."]
 
-def _columns(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(table.get("columns", []))
+
+def _head(catalogue: Mapping[str, Any]) -> str:
+    parts = [
+        f"Agreement {catalogue['agreement']}" if catalogue.get("agreement") else "",
+        f"in force {catalogue['start']} to {catalogue['end']}" if catalogue.get("start") else "",
+        f"rules {catalogue['rule_pack']}" if catalogue.get("rule_pack") else "",
+        f"at least {catalogue['minimum_persons']} persons a cell" if catalogue.get("minimum_persons") else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _lines(table: Mapping[str, Any]) -> list[str]:
+    columns = [f"  {_text(c, 'name'):<20} {_text(c, 'type'):<12} {_text(c, 'title')}" for c in table.get("columns", [])]
+    return [_titled(table), *columns]
+
+
+def _table_html(table: Mapping[str, Any], *, shown: bool) -> str:
+    left = 'style="text-align:left"'
+    rows = [
+        "<tr>" + "".join(f"<td {left}>{escape(_text(column, cell))}</td>" for cell in _CELLS) + "</tr>"
+        for column in table.get("columns", [])
+    ]
+    head = "".join(f"<th {left}>{name}</th>" for name in _CELLS.values())
+    return (
+        f"<details{' open' if shown else ''}><summary><strong>{escape(_titled(table))}</strong></summary>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></details>"
+    )
 
 
 def _titled(table: Mapping[str, Any]) -> str:
-    clause = f" (clause {table['clause']})" if table.get("clause") else ""
-    return f"{_text(table, 'name')}: {_text(table, 'title')}{clause}"
+    more = [f"clause {table['clause']}" if table.get("clause") else "", _text(table, "period")]
+    known = ", ".join(part for part in more if part)
+    return f"{_text(table, 'name')}: {_text(table, 'title')}{f' ({known})' if known else ''}"
 
 
 def _text(thing: Mapping[str, Any], key: str) -> str:

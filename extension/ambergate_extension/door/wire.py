@@ -21,7 +21,8 @@ CONTENT_TYPE = "application/x-ambergate"
 
 
 def encode_answer(answer: Answered) -> bytes:
-    return encode(answer.to_header(), answer.table, answer.mask)
+    header = {name: value for name, value in answer.to_header().items() if name != "mask"}  # goes as Arrow
+    return encode(header, answer.table, answer.mask)
 
 
 def encode_failure(message: str, identifier: str = "") -> bytes:
