@@ -241,7 +241,7 @@ class Store:
         """A held result with its seal opened and each decision proven against the log."""
         row = connection.execute(select(held_result).where(held_result.c.reference == reference)).first()
         if row is None or (project is not None and row.project != project):
-            raise UserError(f"there is no held result {reference} in this project" if project else f"no {reference}")
+            raise UserError(f"there is no held result {reference}" + (" in this project" if project else ""))
         rows = connection.execute(
             select(decision).where(decision.c.reference == reference).order_by(decision.c.log_index)
         ).all()
