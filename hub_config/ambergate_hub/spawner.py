@@ -7,11 +7,10 @@ settings from private to this server and away from the researcher's notebooks.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,14 @@ from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from traitlets import Unicode
 
 from ambergate_datasets.state import StateFolder, private_folder
+from ambergate_extension.server.configuration import config_file, server_environment
 from ambergate_extension.settings import Settings
 from ambergate_hub.admission import obstacle_to_start
 from ambergate_hub.tether import end_with_parent
 from ambergate_policies.names import Account, Slug
 
-INHERITED = ("LANG", "LC_ALL", "TZ")
-"""What a server sees of the hub's own environment; everything else is made here or by JupyterHub."""
+INHERITED = ("TZ",)
+"""What a server sees of the hub's own environment; all else is made by `server_environment` and JupyterHub."""
 
 
 def refuse_unless_admitted(spawner: GateSpawner) -> None:
@@ -65,49 +65,33 @@ class GateSpawner(LocalProcessSpawner):
         """Make the folders, then start the server in `/`: nothing the researcher can write is on its way."""
         for folder in (self.settings.server_home, self.settings.workspace):
             private_folder(folder)
-        offer_tutorial(self.settings.workspace)
+        offer_tutorial(self.settings.workspace, self.name)
         self.popen_kwargs = {"cwd": "/"}
         address: tuple[str, int] = await super().start()
         return address
 
 
-def server_environment(settings: Settings) -> dict[str, str]:
-    """The variables that make a server ours: who it serves, and where Jupyter looks for settings."""
-    home = settings.server_home
-    return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
-        "HOME": str(home),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "IPYTHONDIR": str(home / "ipython"),
-        "PYTHONSAFEPATH": "1",
-        "PYTHONNOUSERSITE": "1",
-        "AMBERGATE_STATE": str(settings.state.root),
-        "AMBERGATE_PROJECT": settings.project,
-        "AMBERGATE_ACCOUNT": settings.account,
-    }
+def offer_tutorial(workspace: Path, project: str) -> None:
+    """Copy the project's tutorial notebook into a workspace that has none. A researcher's own copy is never touched."""
+    target = workspace / "Tutorial.ipynb"
+    if os.path.lexists(target):
+        return
+    folder = files("ambergate_hub") / "tutorial"
+    notebook = folder / f"{project}.ipynb"
+    content = (notebook if notebook.is_file() else folder / "any-project.ipynb").read_bytes()
+    target.write_bytes(content)
 
 
-def offer_tutorial(workspace: Path) -> None:
-    """Copy the tutorial notebooks into a workspace that has none. A researcher's own copy is never touched."""
-    with as_file(files("ambergate_hub") / "tutorial") as folder:
-        for notebook in sorted(folder.glob("*.ipynb")):
-            target = workspace / notebook.name
-            if not os.path.lexists(target):
-                shutil.copyfile(notebook, target)
-
-
-def server_command(config: Path) -> list[str]:
+def server_command() -> list[str]:
     """The command of every server. A script, never `python -m`, which would put the current folder on its path."""
-    return [str(Path(sys.executable).parent / "jupyterhub-singleuser"), f"--config={config}"]
+    return [str(Path(sys.executable).parent / "jupyterhub-singleuser"), f"--config={config_file()}"]
 
 
-def configure_spawner(c: Any, state: StateFolder, config: Path) -> None:
+def configure_spawner(c: Any, state: StateFolder) -> None:
     """Everything of the hub's configuration that concerns servers."""
     c.JupyterHub.spawner_class = GateSpawner
     c.GateSpawner.state_root = str(state.root)
-    c.GateSpawner.cmd = server_command(config)
+    c.GateSpawner.cmd = server_command()
     c.GateSpawner.env_keep = []
     c.GateSpawner.ip = "127.0.0.1"
     c.GateSpawner.default_url = "/lab"

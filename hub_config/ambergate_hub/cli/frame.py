@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from rich import progress as rich_progress
 from rich.console import Console
 from rich.markup import escape
 
+from ambergate_datasets.progress import Progress
 from ambergate_datasets.state import StateFolder
 from ambergate_policies.errors import AmbergateError
 
@@ -62,3 +65,39 @@ def state_option(function: Function) -> Function:
         help="The folder in which everything is kept.",
     )
     return option(function)
+
+
+class _Bars:
+    """A bar for each stage of long work (the `Progress` of `ambergate_datasets.progress`)."""
+
+    def __init__(self, bars: rich_progress.Progress) -> None:
+        self._bars = bars
+        self._task: rich_progress.TaskID | None = None
+
+    def stage(self, name: str, total: int | None) -> None:
+        self.done()
+        self._task = self._bars.add_task(name, total=total)
+
+    def advance(self, n: int = 1) -> None:
+        if self._task is not None:
+            self._bars.advance(self._task, n)
+
+    def done(self) -> None:
+        if self._task is not None:
+            total = self._bars.tasks[self._bars.task_ids.index(self._task)].total or 1
+            self._bars.update(self._task, total=total, completed=total)
+            self._task = None
+
+
+@contextmanager
+def watched() -> Iterator[Progress]:
+    """Progress that is shown on the console while it runs; finished stages stay as one line each."""
+    columns = (
+        rich_progress.TextColumn("  {task.description:<40}"),
+        rich_progress.BarColumn(bar_width=24),
+        rich_progress.TimeElapsedColumn(),
+    )
+    with rich_progress.Progress(*columns, console=console) as bars:
+        shown = _Bars(bars)
+        yield shown
+        shown.done()
