@@ -123,7 +123,7 @@ def _message(finding: Finding) -> str:
 def _underlined(finding: Finding, sql: str) -> list[str]:
     """The line of the query that a finding is about, with carets under the fragment (positions count from 1)."""
     line, column = finding.get("line"), finding.get("column")
-    lines = sql.splitlines()
+    lines = sql.split("\n")
     if not isinstance(line, int) or not isinstance(column, int) or not 0 < line <= len(lines):
         return []
     text = lines[line - 1]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from ambergate_policies.errors import OperatorError
+from ambergate_policies.errors import AmbergateError, OperatorError
 
 _SECONDS_BEFORE_ANOTHER_TRY = 10.0
 
@@ -66,7 +66,7 @@ class GateKept:
             raise OperatorError(self._failure[1])
         try:
             return self._opener()
-        except OperatorError as error:
+        except AmbergateError as error:
             self._failure = (self._clock(), f"the gate could not start: {error}")
         except Exception as error:
             # Another library's message may quote what it read: only its kind is told.

@@ -16,6 +16,7 @@ from ambergate_extension.sandbox.canary import prove
 from ambergate_extension.sandbox.provisioner import KernelHousing
 from ambergate_extension.server.configuration import ALLOWED_EXTENSIONS
 from ambergate_extension.server.contents import BoxedContents
+from ambergate_extension.server.guard import install_guard
 from ambergate_extension.server.kernels import SandboxedKernelManager
 from ambergate_extension.settings import Settings, read_settings
 from ambergate_policies.errors import OperatorError
@@ -43,6 +44,7 @@ class AmbergateServer(ExtensionApp):
         kernels.housing = KernelHousing(bwrap, settings.workspace, settings.run_parent, self.doors)
         self.contents = server.contents_manager
         self.contents.open_box(bwrap, settings.workspace, settings.run_parent)
+        install_guard(server.web_app, server.base_url)
         server.io_loop.add_callback(self.doors.warm_up)
 
     async def stop_extension(self) -> None:
@@ -55,7 +57,7 @@ class AmbergateServer(ExtensionApp):
 def open_gate(settings: Settings) -> Answering:
     """The gate of this server's project, for this server's account."""
     # The engine's imports are heavy and not needed to start.
-    from ambergate_extension.pipeline import Gate  # type: ignore[import-not-found,unused-ignore]
+    from ambergate_extension.pipeline import Gate
 
     gate: Answering = Gate.open(settings.state, settings.project, settings.account)
     return gate
