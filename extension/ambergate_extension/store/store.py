@@ -111,7 +111,7 @@ class Store:
 
     def verify(self, kept: Sequence[str] = ()) -> list[Fault]:
         """All faults of the log, and of held results and decisions against it. Empty means intact."""
-        return verify_database(self._database, self.verifying_key, kept)
+        return verify_database(self._database, self.verifying_key, kept)[0]
 
     # -- held results ---------------------------------------------------------------------------------------------
 
@@ -278,15 +278,15 @@ class Store:
             _log.warning("checkpoints.jsonl cannot be written; it will catch up")
 
 
-def verify_database(database: Database, key: VerifyingKey, kept: Sequence[str] = ()) -> list[Fault]:
-    """All faults of a store's log, and of what lies beside it. Needs the public key only."""
+def verify_database(database: Database, key: VerifyingKey, kept: Sequence[str] = ()) -> tuple[list[Fault], int]:
+    """All faults of a store's log and of what lies beside it, and its number of entries. Needs no secret key."""
     with database.reading() as connection:
         leaves = [row.leaf for row in connection.execute(select(log_entry.c.leaf).order_by(log_entry.c.idx))]
         lines = [
             publication.checkpoint_line(row)
             for row in connection.execute(select(checkpoint).order_by(checkpoint.c.size))
         ]
-        return [*verify(leaves, lines, key, kept), *audit.faults(connection)]
+        return [*verify(leaves, lines, key, kept), *audit.faults(connection)], len(leaves)
 
 
 def _unused_reference(connection: Connection) -> str:
