@@ -38,7 +38,7 @@ def make_person_table(
 ) -> int:
     """Make the temporary table `table(person, pseudonym)` for the distinct persons that `persons_sql` yields."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} (person BIGINT, pseudonym UUID)")
-    persons = connection.execute(f"SELECT DISTINCT person FROM ({persons_sql})").fetch_arrow_table()
+    persons = connection.execute(f"SELECT DISTINCT person FROM ({persons_sql})").to_arrow_table()
     for batch in persons.to_batches(max_chunksize=_BATCH):
         ids = batch.column(0).to_pylist()
         _append(connection, table, batch.column(0), [person_pseudonym(key, person, scope).hex() for person in ids])
@@ -51,9 +51,7 @@ def make_record_table(connection: duckdb.DuckDBPyConnection, key: bytes, values_
     `number` is the pseudonym's first 63 bits, for record keys declared BIGINT. Raises IntegrityError on a collision.
     """
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {table}_text (value VARCHAR, pseudonym UUID)")
-    values = connection.execute(
-        f"SELECT DISTINCT value FROM ({values_sql}) WHERE value IS NOT NULL"
-    ).fetch_arrow_table()
+    values = connection.execute(f"SELECT DISTINCT value FROM ({values_sql}) WHERE value IS NOT NULL").to_arrow_table()
     for batch in values.to_batches(max_chunksize=_BATCH):
         texts = batch.column(0).to_pylist()
         _append(connection, f"{table}_text", batch.column(0), [record_pseudonym(key, text).hex() for text in texts])

@@ -130,9 +130,9 @@ def _text_header(path: Path, label: str, files: Files) -> list[str]:
     opener = gzip.open if path.suffix == ".gz" else open
     encoding = "utf-8-sig" if files.encoding == "utf-8" else files.encoding
     try:
-        with opener(path, "rt", encoding=encoding, newline="") as file:
+        with opener(path, "rt", encoding=encoding, errors="replace", newline="") as file:
             header = next(csv.reader(file, delimiter=_DELIMITER[files.format], strict=True), None)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error):
+    except (OSError, EOFError, csv.Error):
         raise OperatorError(f"{label}: line 1: the header cannot be read; ask the supplier again") from None
     if not header or not any(cell.strip() for cell in header):
         raise OperatorError(f"{label}: the file is empty, not even a header; ask the supplier again")
