@@ -17,6 +17,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
+from ambergate_datasets.state import StateFolder
 from ambergate_policies.documents import Document
 from ambergate_policies.errors import OperatorError
 from ambergate_policies.names import AccountField
@@ -32,6 +33,16 @@ _WORDS = (
     "aster", "basil", "clover", "dill", "elm", "flax", "gorse", "heather",
 )
 # fmt: on
+
+
+def account_file(state: StateFolder) -> Path:
+    """The hashes, which the hub reads."""
+    return state.hub / "demo-accounts.json"
+
+
+def password_file(state: StateFolder) -> Path:
+    """The passwords themselves, so that `ambergate demo` can print them again. The hub never reads them."""
+    return state.hub / "demo-passwords.json"
 
 
 class Account(Document):
@@ -100,7 +111,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def read_passwords(path: Path) -> dict[str, str]:
-    """The passwords that `ambergate demo` keeps beside the hashes, to print them again. The hub never reads them."""
+    """Account -> password from a password file; empty when there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -17,17 +17,13 @@ from traitlets import Unicode
 
 from ambergate_datasets.state import StateFolder
 from ambergate_extension.store import Store
-from ambergate_hub.accounts import Account, Accounts
+from ambergate_hub.accounts import Account, Accounts, account_file
 from ambergate_hub.admission import projects_of
 from ambergate_hub.roles import group_of, roles_of
 from ambergate_policies.errors import AmbergateError
 from ambergate_policies.log import LogEntry
 
 AuthModel = dict[str, Any]
-
-
-def account_file(state: StateFolder) -> Path:
-    return state.hub / "demo-accounts.json"
 
 
 class DemoAuthenticator(Authenticator):

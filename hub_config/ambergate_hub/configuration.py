@@ -79,10 +79,7 @@ def _services(c: Any, settings: HubSettings) -> None:
     culler = [sys.executable, "-P", "-m", "jupyterhub_idle_culler", f"--timeout={IDLE_SECONDS}"]
     c.JupyterHub.services = [
         {"name": CULLER, "command": tethered(culler)},
-        *(
-            d for d in service_definitions(settings.state.root) if (HERE / "services" / f"{d['name']}.py").exists()
-        ),  # TEMP
-        *([] if (HERE / "services" / "admin.py").exists() else [{"name": ADMIN}]),  # TEMP
+        *service_definitions(settings.state.root),
     ]
 
 

@@ -12,8 +12,7 @@ import requests
 import yaml
 
 from ambergate_datasets.state import StateFolder
-from ambergate_hub.accounts import AccountRole, make_accounts
-from ambergate_hub.authentication import account_file
+from ambergate_hub.accounts import AccountRole, account_file, make_accounts
 from ambergate_hub.settings import HubSettings, free_ports
 from ambergate_hub.supervision import running_hub
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 
 import click
+from rich.console import RenderableType
 
 from ambergate_datasets.state import StateFolder
 from ambergate_hub.cli.frame import console, state_option
@@ -12,11 +13,17 @@ from ambergate_hub.settings import DEFAULT_PORT, HubSettings
 from ambergate_hub.supervision import log_file, running_hub
 from ambergate_policies.errors import OperatorError
 
+port_option = click.option(
+    "--port",
+    type=click.IntRange(1024, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Where the hub listens, on this machine only.",
+)
+
 
 @click.command(short_help="Start the hub over projects that exist already.")
-@click.option(
-    "--port", type=click.IntRange(1024, 65535), default=DEFAULT_PORT, show_default=True, help="Where to listen."
-)
+@port_option
 @state_option
 def hub(state: StateFolder, port: int) -> None:
     """Start the hub: people log in, choose a project and work in notebooks; checkers review what is held.
@@ -27,7 +34,7 @@ def hub(state: StateFolder, port: int) -> None:
     serve(HubSettings(state, port))
 
 
-def serve(settings: HubSettings, welcome: str = "") -> None:
+def serve(settings: HubSettings, welcome: RenderableType = "") -> None:
     """Run a hub until Ctrl-C. Raises OperatorError when it ends by itself."""
     with suppress(KeyboardInterrupt), ExitStack() as stack:
         with console.status("Starting the hub ..."):
