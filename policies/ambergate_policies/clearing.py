@@ -37,12 +37,13 @@ class ClearedCell:
 class ClearedTable:
     """Columns by the names of `relations.CLEARED`: keys as the engine gave them, measures after the rules.
 
-    `suppressed` and `held` are aligned with `measures`: one list per measure, one flag per group."""
+    `suppressed`, `held` and `evidence` (what was found) are aligned with `measures`: per measure, per group."""
 
     keys: tuple[tuple[Value, ...], ...]
     measures: tuple[tuple[int | float | None, ...], ...]
     suppressed: tuple[tuple[bool, ...], ...]
     held: tuple[tuple[bool, ...], ...]
+    evidence: tuple[tuple[tuple[CellFinding, ...], ...], ...]
     groups: int
     withheld_groups: int
     findings: tuple[Finding, ...]
@@ -62,6 +63,7 @@ def clear(boundary: Boundary, pack: RulePack, rows: Sequence[Sequence[Value]]) -
         measures=tuple(tuple(item.value for item in column) for column in cleared),
         suppressed=tuple(tuple(item.decision is Decision.SUPPRESS for item in column) for column in cleared),
         held=tuple(tuple(item.decision is Decision.HOLD for item in column) for column in cleared),
+        evidence=tuple(tuple(item.findings for item in column) for column in cleared),
         groups=len(present),
         withheld_groups=banded(withheld, pack),
         findings=tuple(_findings(cleared, withheld, pack)),

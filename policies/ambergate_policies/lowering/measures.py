@@ -70,6 +70,8 @@ def is_zero_or_one(node: Expression) -> bool:
             return all(is_zero_or_one(value) for value in values)
         case Cast(part=part, kind=kind) if kind.numeric:
             return part.kind is Kind.BOOL or is_zero_or_one(part)
+        case Column(measurability=measurability):
+            return measurability.grade is Grade.INDICATOR
         case Literal(value=value, kind=kind):
             return kind is Kind.NULL or (kind.numeric and value in (0, 1))
         case _:

@@ -169,7 +169,7 @@ def _column(source: str, name: str, declared: CatalogueColumn) -> Column:
     kind = OF_COLUMN[declared.type]
     measurable = declared.role in _MEASURABLE_ROLES and (kind.numeric or kind is Kind.BOOL)
     grade = Measurability(Grade.MAGNITUDE, 1) if measurable else NOT_MEASURABLE
-    if kind is Kind.BOOL:
+    if kind is Kind.BOOL or (kind is Kind.INT and declared.values and set(declared.values) <= {"0", "1"}):
         grade = Measurability(Grade.INDICATOR, 1)
     return Column(source, name, kind, grade)
 

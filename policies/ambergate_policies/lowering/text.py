@@ -47,7 +47,16 @@ class Reading:
                 ends.append(int(part.meta["end"]) + 1)
         if not starts:
             return self.span(node.parent) if node.parent is not None else None
-        return Span.within(self.text, min(starts), max(ends))
+        start, end = min(starts), max(ends)
+        return Span.within(self.text, start, self._closed(start, end))
+
+    def _closed(self, start: int, end: int) -> int:
+        """sqlglot does not locate closing parentheses: take those that belong to what is already inside."""
+        open_ones = self.text.count("(", start, end) - self.text.count(")", start, end)
+        while open_ones > 0 and end < len(self.text) and self.text[end] in ") \t\n":
+            open_ones -= self.text[end] == ")"
+            end += 1
+        return end
 
     def _parse(self) -> exp.Expr:
         if len(self.text) > MAX_CHARACTERS:

@@ -18,6 +18,10 @@ class CellFinding:
     action: Decision
     reason: str
 
+    def to_json(self) -> dict[str, str]:
+        """For the checker's page: the rule and why, never the number."""
+        return {"rule": self.rule, "message": self.reason}
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

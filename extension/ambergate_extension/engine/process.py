@@ -1,0 +1,140 @@
+"""The gate's side of the engine worker: starts it, hands over the key, asks, and ends it at the deadline.
+
+A worker that is late, dead or out of memory is killed and started again for the next query; the gate lives on.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ambergate_datasets.engines.connection import Limits
+from ambergate_extension.engine.frames import BrokenFrame, read_frame, write_frame
+from ambergate_policies.errors import AmbergateError, OperatorError
+
+
+class EngineFailure(AmbergateError):
+    """The engine could not do it. `code` is from a fixed list; there is no engine text."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"the engine stopped: {code}")
+        self.code = code
+
+
+class EngineStopped(EngineFailure):
+    """The worker was ended: time limit, crash, or cancelled."""
+
+
+@dataclass(slots=True)
+class EngineProcess:
+    """One worker over one database file. Not thread-safe except for `cancel`: one question at a time.
+
+    key: None for a plain file (`ambergate replay`). seconds: wall-clock limit of one question."""
+
+    database: Path
+    key: bytes | None = field(repr=False)
+    limits: Limits = field(default_factory=Limits)
+    seconds: float = 120.0
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _temp: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    _cancelled: bool = False
+
+    def start(self) -> None:
+        """Start the worker if it is not running. Raises OperatorError when it cannot open the database."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        self._temp = tempfile.TemporaryDirectory(prefix="ambergate-engine-")
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-m", "ambergate_extension.engine.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            cwd="/",
+            start_new_session=True,
+        )
+        opening = {"database": str(self.database), "temp": self._temp.name, "limits": asdict(self.limits)}
+        header, _ = self._exchange(opening, self.key or b"")
+        if "error" in header:
+            self.close()
+            raise OperatorError(str(header.get("message", "the engine could not start")))
+
+    def plan(self, statement: str) -> str:
+        """The bound plan (JSON) of a statement."""
+        return self._ask({"do": "plan", "statement": statement})[1].decode("utf-8")
+
+    def run(self, statement: str) -> pa.Table:
+        """The rows of a checked statement."""
+        return pa.ipc.open_stream(pa.py_buffer(self._ask({"do": "run", "statement": statement})[1])).read_all()
+
+    def post(self, statement: str, cleared: pa.Table) -> pa.Table:
+        """The rows of a statement over the cleared table, computed apart from the project's data."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, cleared.schema) as writer:
+            writer.write_table(cleared)
+        answer = self._ask({"do": "post", "statement": statement}, bytes(sink.getvalue()))[1]
+        return pa.ipc.open_stream(pa.py_buffer(answer)).read_all()
+
+    def cancel(self) -> None:
+        """End the running question from another thread. The next one starts a new worker."""
+        self._cancelled = True
+        self._kill()
+
+    def close(self) -> None:
+        """End the worker and remove its temporary files."""
+        self._kill()
+        if self._process is not None:
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    stream.close()
+            self._process.wait()
+            self._process = None
+        if self._temp is not None:
+            self._temp.cleanup()
+            self._temp = None
+
+    def _ask(self, request: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
+        self.start()
+        header, answer = self._exchange(request, body)
+        if header.get("error") == "memory":
+            self.close()
+            raise EngineFailure("memory")
+        if "error" in header:
+            raise EngineFailure(f"{header.get('class', 'error')}")
+        return header, answer
+
+    def _exchange(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise EngineStopped("not running")
+        self._cancelled = False
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self._kill()
+
+        timer = threading.Timer(self.seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            write_frame(process.stdin, request, body)  # type: ignore[arg-type]
+            return read_frame(process.stdout)  # type: ignore[arg-type]
+        except (BrokenFrame, OSError):
+            self.close()
+            reason = "time limit" if late.is_set() else "cancelled" if self._cancelled else "worker died"
+            raise EngineStopped(reason) from None
+        finally:
+            timer.cancel()
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()

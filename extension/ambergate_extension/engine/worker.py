@@ -1,0 +1,122 @@
+"""The worker's main program. Run as `python -I -m ambergate_extension.engine.worker`, spoken to over its pipes.
+
+The database key arrives in the first frame: it is in no argument, no variable of the environment and no file. What the
+engine has to say about an error is never passed on: its texts quote data.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from ambergate_datasets.engines.connection import Limits, attach, connect, lock_down
+from ambergate_extension.engine.frames import BrokenFrame, read_frame, write_frame
+from ambergate_policies.errors import AmbergateError
+
+PR_SET_DUMPABLE = 4
+CLEARED = "c"
+
+
+class Worker:
+    """One open database and one empty scratch database for what is computed from cleared tables."""
+
+    def __init__(self, opening: dict[str, Any], key: bytes | None) -> None:
+        temp = Path(opening["temp"])
+        limits = Limits(**opening["limits"])
+        self._data = connect(limits, temp)
+        attach(self._data, Path(opening["database"]), key, alias="project", read_only=True)
+        self._data.execute("USE project")
+        lock_down(self._data)
+        self._scratch = connect(Limits(memory_mb=512, temp_mb=64, threads=1), temp)
+        lock_down(self._scratch)
+        self.post(f"SELECT * FROM {CLEARED}", pa.table({"g": [0]}))  # the first result loads what later ones need
+
+    def plan(self, statement: str) -> str:
+        """The bound plan of a statement, as JSON."""
+        row = self._data.execute("SELECT json_serialize_plan(?)", [statement]).fetchone()
+        return str(row[0]) if row else ""
+
+    def run(self, statement: str) -> pa.Table:
+        """The rows of a checked statement over the project."""
+        return self._data.execute(statement).to_arrow_table()
+
+    def post(self, statement: str, cleared: pa.Table) -> pa.Table:
+        """The rows of a statement over the cleared table `c`, in a database that holds nothing else."""
+        self._scratch.register(CLEARED, cleared)
+        try:
+            return self._scratch.execute(statement).to_arrow_table()
+        finally:
+            self._scratch.unregister(CLEARED)
+
+
+def serve(requests: io.BufferedReader, replies: io.BufferedWriter) -> None:
+    """Answer frames until the gate goes away."""
+    opening, key = read_frame(requests)
+    try:
+        worker = Worker(opening, key or None)
+    except AmbergateError as error:
+        write_frame(replies, {"error": "open", "message": str(error)})
+        return
+    except Exception as error:
+        write_frame(replies, {"error": "open", "message": f"the engine could not start ({type(error).__name__})"})
+        return
+    write_frame(replies, {"ok": True})
+    while True:
+        try:
+            request, body = read_frame(requests)
+        except BrokenFrame:
+            return
+        header, answer = _answer(worker, request, body)
+        write_frame(replies, header, answer)
+
+
+def _answer(worker: Worker, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    try:
+        if request["do"] == "plan":
+            return {"ok": True}, worker.plan(request["statement"]).encode("utf-8")
+        if request["do"] == "run":
+            return {"ok": True}, _to_bytes(worker.run(request["statement"]))
+        if request["do"] == "post":
+            return {"ok": True}, _to_bytes(worker.post(request["statement"], _from_bytes(body)))
+    except duckdb.OutOfMemoryException:
+        return {"error": "memory"}, b""
+    except Exception as error:  # the class only: the text of an engine's error quotes data
+        return {"error": "engine", "class": type(error).__name__}, b""
+    return {"error": "engine", "class": "UnknownRequest"}, b""
+
+
+def _to_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _from_bytes(body: bytes) -> pa.Table:
+    return pa.ipc.open_stream(pa.py_buffer(body)).read_all()
+
+
+def main() -> None:
+    """No core dumps, no tracing by others of the same user, then serve."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        sys.exit(3)
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    silence = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):  # nothing that a library prints may reach a log
+        os.dup2(silence, descriptor)
+    serve(requests, replies)
+
+
+if __name__ == "__main__":
+    main()

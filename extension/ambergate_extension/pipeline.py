@@ -1,0 +1,446 @@
+"""The way of one query: prepare, check the bound plan, execute, clear, record, release. Nothing else answers.
+
+Who asks is given when the gate is opened, by the server that knows the socket; never by the query. Record before
+release: the log entry is on disk before a table exists outside this module. Any failure ends in an answer without a
+table, with an id and the step, and no text of the engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from ambergate_datasets.engines.project_key import database_key
+from ambergate_datasets.state import StateFolder
+from ambergate_extension.engine import EngineFailure, EngineProcess
+from ambergate_extension.store import HeldResult, HeldTable, State, Store
+from ambergate_policies.agreement import Agreement, read_agreement
+from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.catalogue import Catalogue, read_catalogue
+from ambergate_policies.clearing import ClearedTable
+from ambergate_policies.errors import AmbergateError, IntegrityError, OperatorError, UserError
+from ambergate_policies.kernel import Kernel, Prepared
+from ambergate_policies.log import LogEntry
+from ambergate_policies.packs import read_pack
+from ambergate_policies.postprocessing import measures_of
+from ambergate_policies.verdict import Decision, Finding, QueryRefused
+
+Word = Literal["released", "held", "refused", "failed"]
+
+
+class Engine(Protocol):
+    """What the pipeline needs of an engine."""
+
+    def plan(self, statement: str) -> str: ...
+    def run(self, statement: str) -> pa.Table: ...
+    def post(self, statement: str, cleared: pa.Table) -> pa.Table: ...
+    def close(self) -> None: ...
+
+
+class Recorder(Protocol):
+    """What the pipeline needs of the store: each call is one transaction, on disk when it returns."""
+
+    def append(self, entry: LogEntry) -> int: ...
+    def hold(self, entry: LogEntry, held: HeldTable) -> str: ...
+    def fetch(self, reference: str, *, account: str, project: str) -> HeldResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a researcher gets. `table` and `mask` (same shape, true where suppressed) only when released."""
+
+    verdict: Word
+    findings: tuple[Finding, ...] = ()
+    table: pa.Table | None = None
+    mask: pa.Table | None = None
+    held_reference: str | None = None
+    log_index: int | None = None
+    suppressed_cells: int = 0
+    withheld_groups: int = 0
+    comment: str | None = None
+    ms: dict[str, float] = field(default_factory=dict)
+
+    def to_header(self) -> dict[str, Any]:
+        """Everything but the table, as JSON."""
+        return {
+            "verdict": self.verdict,
+            "findings": [finding.to_json() for finding in self.findings],
+            "held_reference": self.held_reference,
+            "log_index": self.log_index,
+            "suppressed_cells": self.suppressed_cells,
+            "withheld_groups": self.withheld_groups,
+            "comment": self.comment,
+            "mask": None if self.mask is None else [column.to_pylist() for column in self.mask.columns],
+            "ms": self.ms,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Shaped:
+    """A result in the researcher's shape, before anybody has decided to release it."""
+
+    table: pa.Table
+    mask: pa.Table
+    flagged: tuple[tuple[int, int], ...]
+    evidence: tuple[dict[str, Any], ...]
+    cleared: ClearedTable
+
+
+class Gate:
+    """One researcher's way to one project. Thread-safe: one query at a time."""
+
+    def __init__(
+        self,
+        *,
+        kernel: Kernel,
+        engine: Engine,
+        recorder: Recorder,
+        account: str | None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        reload: Callable[[], Kernel] | None = None,
+    ) -> None:
+        self._kernel = kernel
+        self._engine = engine
+        self._recorder = recorder
+        self._account = account
+        self._now = now
+        self._reload = reload
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, state: StateFolder, project: str, account: str) -> Gate:
+        """Open a provisioned project for an account. Raises OperatorError, UserError or IntegrityError."""
+        folder = state.project(project)
+        kernel = read_kernel(folder / "agreement.yaml", folder / "catalogue.yaml")
+        engine = EngineProcess(folder / "project.duckdb", database_key(state.keys, project))
+        engine.start()
+        recorder = Store.open(state.store_url, state.keys, state.log)
+        return cls(
+            kernel=kernel,
+            engine=engine,
+            recorder=recorder,
+            account=account,
+            reload=lambda: read_kernel(folder / "agreement.yaml", folder / "catalogue.yaml"),
+        )
+
+    def answer(self, sql: str) -> Answer:
+        """One query from text to answer. Never raises: a failure is an answer that releases nothing."""
+        with self._lock:
+            incident = secrets.token_hex(4)
+            try:
+                return self._answer(sql)
+            except QueryRefused as refusal:
+                return self._refuse(sql, refusal)
+            except AmbergateError as error:
+                return self._fail(sql, _step_finding(error, incident), incident)
+            except Exception:
+                message = f"something failed inside the gate (incident {incident}); nothing was released"
+                return self._fail(sql, Finding("internal", Decision.REFUSE, message), incident)
+
+    def fetch(self, reference: str) -> Answer:
+        """A held result of this project: its state and comment, and its table once released."""
+        try:
+            agreement = self._current().agreement
+            held = self._recorder.fetch(reference, account=self._account or "", project=agreement.project)
+        except AmbergateError as error:
+            return Answer("failed", (Finding("held", Decision.REFUSE, str(error)),))
+        return _held_answer(held)
+
+    def catalogue(self) -> dict[str, Any]:
+        """What the agreement grants: tables, columns, rules and dates, for the notebook's help."""
+        return describe(self._kernel)
+
+    def cancel(self) -> None:
+        """End the running query."""
+        if isinstance(self._engine, EngineProcess):
+            self._engine.cancel()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    # -- steps
+
+    def _current(self) -> Kernel:
+        """The agreement as it stands now: suspension and expiry count from the next query on."""
+        if self._reload is not None:
+            self._kernel = self._reload()
+        return self._kernel
+
+    def _answer(self, sql: str) -> Answer:
+        began = time.perf_counter()
+        kernel = self._current()
+        prepared = kernel.prepare(sql, account=self._account, on=self._now().date())
+        prepared.check_plan(self._engine.plan(prepared.statement))
+        checked = time.perf_counter()
+        statistics = self._engine.run(prepared.statement)
+        executed = time.perf_counter()
+        shaped = self._shape(prepared, statistics)
+        ms = {
+            "check": _ms(began, checked),
+            "execute": _ms(checked, executed),
+            "clear": _ms(executed, time.perf_counter()),
+        }
+        if shaped.flagged or any(finding.action is Decision.HOLD for finding in shaped.cleared.findings):
+            return self._hold(sql, shaped, ms)
+        return self._release(sql, shaped, ms)
+
+    def _shape(self, prepared: Prepared, statistics: pa.Table) -> _Shaped:
+        rows = list(zip(*(column.to_pylist() for column in statistics.columns), strict=True))
+        cleared = prepared.clear(rows)
+        posted = self._engine.post(prepared.post_statement, _cleared_arrow(prepared, statistics, cleared))
+        width = len(prepared.columns)
+        names = list(prepared.columns)
+        suppressed = [_flags(posted, f"s{index}") for index in range(width)]
+        held = [_flags(posted, f"h{index}") for index in range(width)]
+        columns = [_masked(posted.column(f"o{index}"), suppressed[index]) for index in range(width)]
+        table = pa.table(columns, names=names) if width else pa.table({})
+        mask = pa.table([pa.array(flags, pa.bool_()) for flags in suppressed], names=names)
+        flagged = tuple((row, column) for column, flags in enumerate(held) for row, flag in enumerate(flags) if flag)
+        evidence = _evidence(prepared, cleared, posted.column("g").to_pylist(), flagged)
+        return _Shaped(table, mask, flagged, evidence, cleared)
+
+    def _release(self, sql: str, shaped: _Shaped, ms: dict[str, float]) -> Answer:
+        answer = Answer(
+            "released",
+            shaped.cleared.findings,
+            shaped.table,
+            shaped.mask,
+            suppressed_cells=_count_true(shaped.mask),
+            withheld_groups=shaped.cleared.withheld_groups,
+            ms=ms,
+        )
+        index = self._recorder.append(self._entry(sql, answer, digest(shaped.table)))
+        return replace(answer, log_index=index)
+
+    def _hold(self, sql: str, shaped: _Shaped, ms: dict[str, float]) -> Answer:
+        agreement = self._kernel.agreement
+        answer = Answer(
+            "held",
+            shaped.cleared.findings,
+            suppressed_cells=_count_true(shaped.mask),
+            withheld_groups=shaped.cleared.withheld_groups,
+            ms=ms,
+        )
+        columns = [column.to_pylist() for column in shaped.table.columns]
+        held = HeldTable(
+            project=agreement.project,
+            account=self._account or "",
+            agreement=agreement.agreement,
+            sql=sql,
+            columns=tuple(shaped.table.column_names),
+            rows=tuple(tuple(_plain(value) for value in row) for row in zip(*columns, strict=True)),
+            flagged=shaped.flagged,
+            findings=(*(finding.to_json() for finding in shaped.cleared.findings), *shaped.evidence),
+            checkers_required=agreement.terms.checkers_required,
+            column_types=tuple(_type_word(field.type) for field in shaped.table.schema),
+        )
+        return replace(answer, held_reference=self._recorder.hold(self._entry(sql, answer, None, kind="hold"), held))
+
+    def _refuse(self, sql: str, refusal: QueryRefused) -> Answer:
+        answer = Answer("refused", refusal.findings)
+        return self._recorded(sql, answer)
+
+    def _fail(self, sql: str, finding: Finding, incident: str) -> Answer:
+        return self._recorded(sql, Answer("failed", (finding,)), incident)
+
+    def _recorded(self, sql: str, answer: Answer, incident: str | None = None) -> Answer:
+        """A refusal is recorded too; that it cannot be changes nothing about it."""
+        try:
+            index = self._recorder.append(self._entry(sql, answer, None, incident=incident))
+        except AmbergateError:
+            return answer
+        return replace(answer, log_index=index)
+
+    def _entry(
+        self, sql: str, answer: Answer, result: str | None, *, kind: str = "query", incident: str | None = None
+    ) -> LogEntry:
+        agreement = self._kernel.agreement
+        body: dict[str, Any] = {
+            "sql": sql[:65536],
+            "verdict": answer.verdict,
+            "rules": sorted({finding.rule for finding in answer.findings}),
+            "agreement": agreement.agreement,
+            "agreement_version": agreement.version,
+            "rule_pack": self._kernel.pack.reference,
+            "result_sha256": result,
+        }
+        if incident:
+            body["incident"] = incident
+        return LogEntry(kind, self._now(), self._account or "administrator", agreement.project, body)
+
+
+def read_kernel(agreement: Path, catalogue: Path) -> Kernel:
+    """The kernel for an agreement file and a catalogue file. Raises UserError with line numbers."""
+    return kernel_for(read_agreement(agreement), read_catalogue(catalogue))
+
+
+def kernel_for(agreement: Agreement, catalogue: Catalogue) -> Kernel:
+    return Kernel(catalogue, agreement, read_pack(agreement.terms.rule_pack))
+
+
+def describe(kernel: Kernel) -> dict[str, Any]:
+    """The granted tables with their columns, as the notebook's `%tables` shows them."""
+    agreement, tables = kernel.agreement, []
+    for grant in agreement.data.tables:
+        table = kernel.catalogue.tables[grant.table]
+        columns = [
+            {
+                "name": name,
+                "type": table.columns[name].type.value,
+                "title": table.columns[name].title,
+                "units": table.columns[name].units,
+            }
+            for name in grant.columns
+        ]
+        owner = [{"name": table.owner, "type": "person key", "title": "join on it, count it", "units": None}]
+        period = grant.period
+        tables.append(
+            {
+                "name": grant.table,
+                "title": table.title,
+                "clause": grant.clause,
+                "period": f"{period.first} to {period.last}" if period else None,
+                "columns": (owner if table.owner else []) + columns,
+            }
+        )
+    terms = agreement.terms
+    return {
+        "project": agreement.project,
+        "agreement": agreement.agreement,
+        "title": agreement.title,
+        "rule_pack": kernel.pack.reference,
+        "minimum_persons": kernel.pack.threshold.minimum,
+        "start": terms.start.isoformat(),
+        "end": terms.end.isoformat(),
+        "tables": tables,
+    }
+
+
+def digest(table: pa.Table) -> str:
+    """SHA-256 of a released table: what ties a log entry to what was given out."""
+    rows = [[_plain(value) for value in row.values()] for row in table.to_pylist()]
+    text = json.dumps([table.column_names, rows], separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+_ARROW = {Kind.INT: pa.int64(), Kind.NUM: pa.float64()}
+
+
+def _cleared_arrow(prepared: Prepared, statistics: pa.Table, cleared: ClearedTable) -> pa.Table:
+    """The cleared table as the scratch engine reads it: keys in their own types, measures and flags."""
+    boundary = prepared.program.boundary
+    columns: dict[str, pa.Array] = {"g": pa.array(range(cleared.groups), pa.int64())}
+    for index, values in enumerate(cleared.keys):
+        columns[f"k{index}"] = pa.array(values, statistics.column(f"k{index}").type)
+    for index, aggregate in enumerate(boundary.aggregates):
+        columns[f"m{index}"] = pa.array(cleared.measures[index], _ARROW[aggregate.kind])
+        columns[f"s{index}"] = pa.array(cleared.suppressed[index], pa.bool_())
+        columns[f"h{index}"] = pa.array(cleared.held[index], pa.bool_())
+    return pa.table(columns)
+
+
+def _evidence(
+    prepared: Prepared, cleared: ClearedTable, groups: list[int], flagged: tuple[tuple[int, int], ...]
+) -> tuple[dict[str, Any], ...]:
+    """For the checker: which rule holds each flagged cell, and why."""
+    found = []
+    for row, column in flagged:
+        output = prepared.program.outputs[column].expression
+        for index in measures_of(output):
+            for finding in cleared.evidence[index][groups[row]]:
+                found.append(finding.to_json() | {"cell": [row, column]})
+    return tuple(found)
+
+
+def _flags(table: pa.Table, name: str) -> list[bool]:
+    return [bool(value) for value in table.column(name).to_pylist()]
+
+
+def _masked(column: pa.ChunkedArray, suppressed: list[bool]) -> pa.Array:
+    """A column with every suppressed cell NULL, whatever the expression made of it (coalesce, CASE)."""
+    values = column.to_pylist()
+    return pa.array([None if hide else value for value, hide in zip(values, suppressed, strict=True)], column.type)
+
+
+def _count_true(mask: pa.Table) -> int:
+    return sum(sum(column.to_pylist()) for column in mask.columns)
+
+
+def _plain(value: object) -> Any:
+    """A value as JSON has it: numbers, texts, booleans, null; everything else as its text."""
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
+
+
+def _held_answer(held: HeldResult) -> Answer:
+    """What a researcher sees of a held result: its state and comment, and the table once a checker released it."""
+    reference, comment = held.reference, held.comment
+    released = held.released_table()
+    if released is None:
+        word: Word = "refused" if held.state in (State.REJECTED, State.RETURNED) else "held"
+        message = f"the held result {reference} is {held.state.value}"
+        finding = Finding("held", Decision.HOLD if word == "held" else Decision.REFUSE, message)
+        return Answer(word, (finding,), held_reference=reference, comment=comment, log_index=held.log_index)
+    types = released.column_types or ("string",) * len(released.columns)
+    columns = [_column_of(released.rows, index, word) for index, word in enumerate(types)]
+    table = pa.table(columns, names=list(released.columns))
+    mask = pa.table([column.is_null() for column in columns], names=list(released.columns))
+    return Answer("released", (), table, mask, held_reference=reference, comment=comment, log_index=held.log_index)
+
+
+def _column_of(rows: tuple[tuple[Any, ...], ...], index: int, word: str) -> pa.Array:
+    """A stored column in its own type again. Texts of dates and decimals are cast back."""
+    values = [row[index] for row in rows]
+    kind = pa.type_for_alias(word) if word in _ALIASES else pa.string()
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return pa.array(values, kind)
+    return pa.array([None if value is None else str(value) for value in values], pa.string()).cast(kind)
+
+
+_ALIASES = frozenset({"int32", "int64", "double", "bool", "string", "date32"})
+_WORDS = {pa.date32(): "date32", pa.string(): "string", pa.bool_(): "bool", pa.float64(): "double"}
+
+
+def _type_word(kind: pa.DataType) -> str:
+    if pa.types.is_integer(kind):
+        return "int64"
+    return _WORDS.get(kind, "string")
+
+
+def _step_finding(error: AmbergateError, incident: str) -> Finding:
+    """What a researcher may know of a failure: whose turn it is, the step, an id. Never the engine's words."""
+    if isinstance(error, EngineFailure):
+        hints = {
+            "time limit": "narrow the period or the tables, and try again",
+            "memory": "group by something coarser, or narrow the period",
+        }
+        message = f"the query could not be executed ({error.code}; incident {incident}); nothing was released"
+        return Finding("engine", Decision.REFUSE, message, hint=hints.get(error.code, "tell the data centre the id"))
+    if isinstance(error, IntegrityError):
+        message = f"the engine and the kernel read this query differently (incident {incident}); it was not run"
+        return Finding("bound-plan", Decision.REFUSE, message, hint="write it another way, or tell the data centre")
+    if isinstance(error, UserError):
+        return Finding("request", Decision.REFUSE, str(error))
+    if isinstance(error, OperatorError):
+        message = f"the data centre must act before this can run (incident {incident}): {error}"
+        return Finding("operator", Decision.REFUSE, message)
+    return Finding("internal", Decision.REFUSE, f"nothing was released (incident {incident})")
+
+
+def _with(answer: Answer, **changes: Any) -> Answer:
+    from dataclasses import replace
+
+    return replace(answer, **changes)
+
+
+def _ms(start: float, end: float) -> float:
+    return round((end - start) * 1000, 2)
