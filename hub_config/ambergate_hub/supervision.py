@@ -89,6 +89,7 @@ def _start(settings: HubSettings, lock: IO[str]) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            umask=0o077,
             start_new_session=True,  # Ctrl-C reaches us only, and we stop the hub in order
             pass_fds=[lock.fileno()],
             preexec_fn=end_with_parent(),

@@ -11,7 +11,7 @@ import pytest
 import requests
 import yaml
 
-from ambergate_datasets.state import StateFolder
+from ambergate_datasets.state import StateFolder, private_folder
 from ambergate_hub.accounts import AccountRole, account_file, make_accounts
 from ambergate_hub.settings import HubSettings, free_ports
 from ambergate_hub.supervision import running_hub
@@ -129,7 +129,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     write_project(state, "cardio-outcomes", ["amara", "bilal"])
     write_project(state, "cancer-pathways", ["amara"])
     write_project(state, "old-study", ["amara"], end=date(2021, 1, 1))
-    state.hub.mkdir()
+    private_folder(state.hub)
     passwords = make_accounts(account_file(state), PEOPLE)
     settings = HubSettings(state, free_ports(1)[0])
     with running_hub(settings):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,15 @@ class CommandGroup(click.Group):
         except AmbergateError as error:
             errors.print(f"[bold red]ambergate:[/] {escape(str(error))}")
             ctx.exit(error.exit_code)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
+            raise
+        except Exception as error:  # its text can quote data (an engine's messages do): where it happened will do
+            errors.print(
+                f"[bold red]ambergate:[/] a fault in Ambergate itself ({type(error).__name__}); please report:"
+            )
+            for frame in traceback.extract_tb(error.__traceback__):
+                errors.print(f"  {escape(frame.filename)}:{frame.lineno} in {escape(frame.name)}", soft_wrap=True)
+            ctx.exit(1)
 
 
 def state_option(function: Function) -> Function:
