@@ -30,7 +30,7 @@ def significant(number: float, digits: int) -> float:
 def value(cell: Cell, rule: Rounding) -> int | float | None:
     """What may be shown of a cell that no rule holds back. None where there is no value."""
     match cell.measure:
-        case Measure.ROWS:
+        case Measure.ROWS | Measure.RECORDS:
             return count(cell.counted, rule)
         case Measure.PERSONS:
             return count(cell.contributing, rule)

@@ -29,7 +29,8 @@ class Cell:
     """The statistics of one measure in one group. Counts are of distinct persons unless they say rows.
 
     persons: in the group; domain: with a value; contributing: with a value that is neither NULL nor zero;
-    complement: with a row for which the condition does not hold (None where there is no condition);
+    complement: with a row for which the condition does not hold, or for a count of persons without any for which it
+    holds (None where there is no condition);
     rows: rows with a value; counted: rows for which the condition holds, or whose value is not zero;
     value: the plain statistic; absolute, largest, second: sum and two largest of absolute per-person contributions.
     """
@@ -60,12 +61,14 @@ def cell(aggregate: Aggregate, persons: int, numbers: tuple[float | int | None, 
     has_condition = aggregate.measure is Measure.PROPORTION or (
         aggregate.measure in CONDITIONS and aggregate.argument is not None
     )
+    contributing = int(given["contributing"] or 0)
+    outside = persons - contributing if aggregate.measure is Measure.PERSONS else int(given["complement"] or 0)
     return Cell(
         measure=aggregate.measure,
         persons=persons,
         domain=int(given["domain"] or 0),
-        contributing=int(given["contributing"] or 0),
-        complement=int(given["complement"] or 0) if has_condition else None,
+        contributing=contributing,
+        complement=outside if has_condition else None,
         rows=int(given["rows"] or 0),
         counted=int(given["counted"] or 0),
         value=None if given["value"] is None else float(given["value"]),
@@ -104,7 +107,11 @@ class _Statement:
         parts += [values] if values else []
         windows = [index for index, aggregate in self.measures if aggregate.measure in WINDOWED]
         parts += [part for index in windows for part in self._window(index)]
-        joined = "g" + "".join(f" LEFT JOIN {name} ON {self._same_group(name)}" for name in self._beside(windows))
+        distinct = [index for index, aggregate in self.measures if aggregate.measure is Measure.DISTINCT]
+        parts += [part for index in distinct for part in self._distinct(index)]
+        joined = "g" + "".join(
+            f" LEFT JOIN {name} ON {self._same_group(name)}" for name in self._beside(windows + distinct)
+        )
         withheld = (
             f"(SELECT count_if(persons < {self.minimum}) AS withheld FROM g)" if self.keys else "(SELECT 0 AS withheld)"
         )
@@ -115,8 +122,8 @@ class _Statement:
             f"(SELECT {columns} FROM {joined}{passing} LIMIT {MAX_GROUPS + 1}) AS x ON true"
         )
 
-    def _beside(self, windows: list[int]) -> list[str]:
-        return (["v"] if self._values() else []) + [f"q{index}" for index in windows]
+    def _beside(self, others: list[int]) -> list[str]:
+        return (["v"] if self._values() else []) + [f"q{index}" for index in others]
 
     def _same_group(self, name: str) -> str:
         return " AND ".join(f"g.{key} IS NOT DISTINCT FROM {name}.{key}" for key in self.keys) or "true"
@@ -156,10 +163,8 @@ class _Statement:
     def _values(self) -> str:
         items = []
         for index, aggregate in self.measures:
-            if aggregate.measure is Measure.DISTINCT:
-                items.append(f"count(DISTINCT a{index}) AS v{index}")
-            elif (word := SPREAD.get((aggregate.measure, aggregate.population))) is not None:
-                items.append(f"{word}(a{index}) FILTER (WHERE isfinite(a{index})) AS v{index}")
+            if (word := SPREAD.get((aggregate.measure, aggregate.population))) is not None:
+                items.append(f"{word}(a{index}) FILTER (WHERE {_usable(index)}) AS v{index}")
         if not items:
             return ""
         group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
@@ -189,6 +194,17 @@ class _Statement:
             f"FROM y{index} WHERE {inside}{group})",
         ]
 
+    # -- distinct values: only those that enough persons have, or a CASE could count the values of one person
+
+    def _distinct(self, index: int) -> list[str]:
+        keys = ", ".join([*self.keys, ""])
+        group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
+        return [
+            f"x{index} AS (SELECT {keys}count(DISTINCT {quoted(OWNER)}) AS w FROM base "
+            f"WHERE a{index} IS NOT NULL AND {quoted(OWNER)} IS NOT NULL GROUP BY {keys}a{index})",
+            f"q{index} AS (SELECT {keys}count_if(w >= {self.minimum}) AS v{index} FROM x{index}{group})",
+        ]
+
     def _outputs(self, windows: list[int]) -> list[str]:
         items = [f"g.{key} AS {key}" for key in self.keys] + ["CAST(g.persons AS BIGINT) AS persons"]
         for index, aggregate in self.measures:
@@ -205,6 +221,11 @@ class _Statement:
         return items
 
 
+def _usable(index: int) -> str:
+    """A number that no statistic can overflow on: an error would tell that somebody has a larger one. NaN is none."""
+    return f"abs(a{index}) < 1e100"
+
+
 def _inputs(index: int, aggregate: Aggregate) -> list[str]:
     """What `base` carries for a measure: `a` its argument, `d` its domain."""
     argument = "NULL" if aggregate.argument is None else expression(aggregate.argument)
@@ -214,7 +235,7 @@ def _inputs(index: int, aggregate: Aggregate) -> list[str]:
     if aggregate.measure is Measure.PROPORTION:
         within = domain or "true"
         return [f"COALESCE({within} AND {argument}, false) AS a{index}", f"COALESCE({within}, false) AS d{index}"]
-    if aggregate.measure is not Measure.DISTINCT:
+    if aggregate.measure not in (Measure.DISTINCT, Measure.RECORDS):
         argument = f"TRY_CAST({argument} AS DOUBLE)"
     return [f"{argument} AS a{index}" if domain is None else f"CASE WHEN {domain} THEN {argument} END AS a{index}"]
 
@@ -226,7 +247,9 @@ def _partials(index: int, aggregate: Aggregate) -> list[str]:
         return [f"count_if(a{index}) AS c{index}", f"count_if(d{index}) AS e{index}"]
     if aggregate.measure is Measure.DISTINCT:
         return [f"count(a{index}) AS c{index}"]
-    finite = f"isfinite(a{index})"
+    if aggregate.measure is Measure.RECORDS:
+        return [f"count(DISTINCT a{index}) AS c{index}"]
+    finite = _usable(index)
     return [
         f"sum(a{index}) FILTER (WHERE {finite}) AS s{index}",
         f"count_if({finite}) AS c{index}",
@@ -252,7 +275,7 @@ def _merged(index: int, aggregate: Aggregate) -> list[str]:
             f"count_if(e{index} > 0) AS nd{index}",
             f"count_if({c} < e{index}) AS nn{index}",
         ]
-    if aggregate.measure is Measure.DISTINCT:
+    if aggregate.measure in (Measure.DISTINCT, Measure.RECORDS):
         return [f"count_if({c} > 0) AS nd{index}", f"sum({c}) AS {c}"]
     return [
         f"sum({s}) AS {s}",
@@ -275,9 +298,12 @@ def _numbers(index: int, aggregate: Aggregate) -> dict[str, str]:
         return {"domain": "g.persons", "rows": "g.r"} | counts
     if measure is Measure.PROPORTION:
         return {"domain": f"g.nd{index}", "rows": f"g.e{index}"} | counts
+    if measure is Measure.RECORDS:
+        nd = f"g.nd{index}"
+        return {"domain": nd, "contributing": nd, "rows": f"g.c{index}", "counted": f"g.c{index}"}
     if measure is Measure.DISTINCT:
         nd = f"g.nd{index}"
-        return {"domain": nd, "contributing": nd, "rows": f"g.c{index}", "value": f"v.v{index}"}
+        return {"domain": nd, "contributing": nd, "rows": f"g.c{index}", "value": f"q{index}.v{index}"}
     numbers = {
         "domain": f"g.nd{index}",
         "contributing": f"g.nc{index}",

@@ -19,7 +19,8 @@ from ambergate_policies.functions import Function
 class Grade(StrEnum):
     """What an expression may be used for inside an aggregate (policy-kernel, section 2, 'what may be measured')."""
 
-    NOT = "no measure"  # ids, codes, texts, free expressions
+    NOT = "no measure"  # codes, texts, free expressions
+    RECORD = "a record's own key"
     CONSTANT = "a constant"
     INDICATOR = "a 0/1 predicate"
     COUNT = "a person-level count"
@@ -35,7 +36,7 @@ class Measurability:
 
     @property
     def ok(self) -> bool:
-        return self.grade is not Grade.NOT
+        return self.grade not in (Grade.NOT, Grade.RECORD)
 
 
 NOT_MEASURABLE = Measurability(Grade.NOT)
@@ -191,7 +192,8 @@ class Measure(StrEnum):
 
     ROWS = "rows"  # number of rows for which `argument` (a condition) holds
     PERSONS = "persons"  # number of distinct persons with such a row
-    DISTINCT = "distinct values"
+    DISTINCT = "distinct values"  # number of values that enough persons have
+    RECORDS = "records"  # number of distinct record keys, each of which belongs to one person
     PROPORTION = "proportion"
     TOTAL = "total"
     MEAN = "mean"

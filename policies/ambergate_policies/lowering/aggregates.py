@@ -41,6 +41,7 @@ STATISTIC: dict[Measure, Statistic] = {
     Measure.ROWS: Statistic.COUNT,
     Measure.PERSONS: Statistic.COUNT,
     Measure.DISTINCT: Statistic.COUNT,
+    Measure.RECORDS: Statistic.COUNT,
     Measure.PROPORTION: Statistic.PROPORTION,
     Measure.TOTAL: Statistic.SUM,
     Measure.MEAN: Statistic.MEAN,
@@ -113,7 +114,8 @@ class Aggregates:
         value = self.scalars.lower(node.expressions[0])
         if isinstance(value, Owner):
             return Aggregate(Measure.PERSONS, _both(self._present(value), condition), None, Kind.INT)
-        return Aggregate(Measure.DISTINCT, value, condition, Kind.INT)
+        records = grade(value).grade is Grade.RECORD
+        return Aggregate(Measure.RECORDS if records else Measure.DISTINCT, value, condition, Kind.INT)
 
     def _present(self, value: Expression) -> Expression | None:
         """`value IS NOT NULL`, or None where that always holds: the person of a row."""

@@ -15,11 +15,13 @@ from ambergate_policies.statistics import Cell
 
 def check(cell: Cell, pack: RulePack) -> Iterator[CellFinding]:
     minimum = pack.threshold.minimum
+    without = cell.domain - cell.contributing if cell.complement is not None else 0
     parts = (
         (cell.persons, "persons in the group"),
         (cell.domain, "persons with a value"),
         (cell.contributing, "persons contribute"),
         (cell.complement or 0, "persons are left out by the condition"),
+        (without, "persons are without what the condition asks for"),
     )
     for count, what in parts:
         if 0 < count < minimum:
