@@ -13,8 +13,9 @@ from tornado.httpclient import AsyncHTTPClient, HTTPError
 from tornado.web import authenticated
 
 from ambergate_hub.roles import group_of
+from ambergate_hub.services.agreements import standing
 from ambergate_hub.services.pages import ADMIN, StaffPage, log, serve
-from ambergate_hub.services.register import Counts, standing
+from ambergate_hub.services.register import Counts
 from ambergate_policies.agreement import Agreement
 
 NEWEST_ENTRIES = 50

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from tornado.web import HTTPError
 
 from ambergate_extension.store import State
 from ambergate_extension.store.keys import PUBLIC_KEY
 from ambergate_extension.store.publication import CHECKPOINTS
+from ambergate_hub.services.agreements import COMMON_LAW, data_sets, standing
 from ambergate_hub.services.pages import REGISTER, Page, serve
-from ambergate_policies.agreement import Agreement
 from ambergate_policies.errors import OperatorError
 from ambergate_policies.log import Checkpoint, open_note
 
@@ -69,7 +68,16 @@ class Register(Page):
         self.show(
             "register.html",
             title=self.title,
-            agreements=[(each, Counts(tallies, each.project), standing(each, today)) for each in agreements],
+            agreements=[
+                (
+                    each,
+                    Counts(tallies, each.project),
+                    standing(each, today),
+                    data_sets(self.surroundings.state, each),
+                )
+                for each in agreements
+            ],
+            common_law=COMMON_LAW,
             total=Counts(tallies, None),
             note=note,
             checkpoint=self._checkpoint(note),
@@ -94,16 +102,6 @@ class Published(Page):
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.set_header("Content-Disposition", f'attachment; filename="{name}"')
         await self.finish(content)
-
-
-def standing(agreement: Agreement, today: date) -> str:
-    """Whether the agreement is in force, in one word or two."""
-    if agreement.suspended:
-        return "suspended"
-    terms = agreement.terms
-    if today < terms.start:
-        return "not yet in force"
-    return "in force" if today <= terms.end else "ended"
 
 
 PAGES = {"": Register, "(checkpoints\\.jsonl|log-signing\\.pub)": Published}

@@ -14,8 +14,8 @@ from tornado.web import HTTPError, authenticated
 from ambergate_extension.store import Choice, HeldResult, HeldTable, State, explain, obstacle
 from ambergate_hub.roles import group_of
 from ambergate_hub.services import query_text
+from ambergate_hub.services.agreements import IN_FORCE, grants_used, standing, table_titles
 from ambergate_hub.services.pages import REVIEW, StaffPage, serve
-from ambergate_policies.agreement import Agreement, TableGrant
 from ambergate_policies.errors import UserError
 
 HISTORY_LENGTH = 200
@@ -90,6 +90,8 @@ class Result(ReviewPage):
         try:
             if seen != str(len(result.decisions)):
                 raise UserError("Another checker has decided in the meantime. Please look again.")
+            if choice == Choice.RELEASE:
+                self._require_agreement(result)
             made = await self.blocking(
                 store.decide,
                 result.reference,
@@ -104,6 +106,12 @@ class Result(ReviewPage):
             self._show_result(result, problem=str(error), comment=comment, choice=choice)
             return
         self.redirect(f"{self.surroundings.prefix}held/{made.reference}")
+
+    def _require_agreement(self, result: HeldResult) -> None:
+        """Raises UserError unless the project's agreement is in force: nothing is released under any other."""
+        found = standing(self.surroundings.agreement(result.project), self.surroundings.clock().date())
+        if found != IN_FORCE:
+            raise UserError(f"The project's agreement is {found}. Nothing can be released under it.")
 
     def _rows(self, result: HeldResult) -> tuple[int, ...]:
         """The rows that were ticked."""
@@ -123,7 +131,9 @@ class Result(ReviewPage):
             result=result,
             view=HeldView(table, result),
             agreement=agreement,
-            grants=grants_used(agreement, table.sql),
+            standing=standing(agreement, self.surroundings.clock().date()),
+            grants=grants_used(agreement, query_text.tables(table.sql)),
+            titles=table_titles(self.surroundings.state, agreement) if agreement is not None else {},
             obstacle=obstacle_for(result, self.checked_account),
             open=result.state in (State.WAITING, State.PARTLY_APPROVED),
             problem=problem,
@@ -218,14 +228,6 @@ def obstacle_for(result: HeldResult, account: str) -> str | None:
         checker=account,
     )
     return explain(found) if found is not None else None
-
-
-def grants_used(agreement: Agreement | None, sql: str) -> list[TableGrant]:
-    """The agreement's tables that the query reads."""
-    if agreement is None:
-        return []
-    names = query_text.tables(sql)
-    return [grant for grant in agreement.data.tables if grant.table.lower() in names]
 
 
 PAGES = {"": Waiting, "history": History, "held/([A-Za-z0-9-]{1,12})": Result}

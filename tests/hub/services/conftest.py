@@ -30,6 +30,7 @@ from ambergate_policies.log import LogEntry
 
 AT = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 AGREEMENTS = Path(__file__).parents[3] / "policies" / "agreements"
+CATALOGUE = Path(__file__).parents[3] / "datasets" / "catalogues" / "demo.yaml"
 GROUPS = {"amara": "researchers", "chen": "checkers", "dora": "checkers", "edith": "administrators"}
 
 
@@ -117,11 +118,12 @@ def running(state: StateFolder, name: str, pages: Mapping[str, type[Page]], grou
 
 @pytest.fixture
 def state(tmp_path: Path) -> StateFolder:
-    """A state folder with the demonstration's two agreements."""
+    """A state folder with the demonstration's two agreements and their catalogue."""
     folder = StateFolder(tmp_path / "state")
     for slug in ("cardio-outcomes", "cancer-pathways"):
         folder.project(slug).mkdir(parents=True)
         shutil.copy(AGREEMENTS / f"{slug}.yaml", folder.project(slug) / "agreement.yaml")
+        shutil.copy(CATALOGUE, folder.project(slug) / "catalogue.yaml")
     return folder
 
 

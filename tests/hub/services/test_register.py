@@ -38,6 +38,7 @@ def test_anybody_sees_every_agreement_with_its_purpose_and_law(service: Running)
         "the national data opt-out is upheld",
         "1 January 2026 to 31 December 2028",
         "in force",
+        "National cancer registration",
     ):
         assert expected in page, expected
 

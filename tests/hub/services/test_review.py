@@ -79,12 +79,12 @@ def test_the_page_shows_all_that_a_decision_needs(service: Running) -> None:
         "row 3, total_cost",
         "Asked by amara on 22 November 2026, 09:00 UTC",
         "planning: Find where the way from suspicion to treatment",
-        "hes_apc clause 4c",
-        "cancer_registry clause 4b",
+        "hes_apc, clause 4c",
+        "cancer_registry, clause 4b",
         "log entry 0",
     ):
         assert expected in text, expected
-    assert "deaths clause" not in text
+    assert "deaths, clause" not in text
 
 
 def test_the_flagged_cells_and_the_line_of_the_finding_are_marked(service: Running) -> None:
@@ -150,6 +150,21 @@ def test_nobody_decides_on_their_own_query(service: Running) -> None:
     answer = client.post(path(service, reference), data=fields)
     assert answer.status_code == 403 and "asked this query yourself" in answer.text
     assert service.surroundings.store.held(reference).state is State.WAITING
+
+
+@pytest.mark.parametrize(
+    "change", [("suspended: false", ""), ("end: 2028-12-31", "end: 2026-06-30"), ("project:", "projekt:")]
+)
+def test_nothing_is_released_under_an_agreement_that_is_not_in_force(service: Running, change: tuple[str, str]) -> None:
+    file = service.surroundings.state.project("cancer-pathways") / "agreement.yaml"
+    text = file.read_text() + "suspended: true\n" if not change[1] else file.read_text().replace(*change)
+    file.write_text(text)
+    store, client = service.surroundings.store, service.client("chen")
+    reference = hold(store)
+    answer = decide(client, service, reference, decision="release", comment="fine")
+    assert answer.status_code == 400 and "Nothing can be released" in answer.text
+    assert store.held(reference).state is State.WAITING
+    assert decide(client, service, reference, decision="reject", comment="no").status_code == 302
 
 
 def test_two_checkers_decide_one_after_the_other(service: Running) -> None:
