@@ -35,6 +35,18 @@ def source_person_column(table: Table) -> str | None:
     return next((n for n, c in table.columns.items() if c.identifier is IdentifierKind.SOURCE_PERSON), None)
 
 
+def waiting_tables(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, *, alias: str = "red"
+) -> dict[str, str]:
+    """Landed tables with rows, a source's person key (the value) and no links yet. Reads only."""
+    return {
+        name: column
+        for name, column in _keyed_tables(connection, catalogue, alias).items()
+        if _any(connection, f"SELECT 1 FROM {alias}.landed.{quoted(name)} LIMIT 1")
+        and not _has_links(connection, alias, name)
+    }
+
+
 def link_sources(
     connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, *, alias: str = "red"
 ) -> tuple[SourceLinkage, ...]:
@@ -42,17 +54,11 @@ def link_sources(
 
     The same rows in another order give the same index: new persons are numbered in the order of their key.
     """
-    keyed = {
-        name: column
-        for name, table in catalogue.tables.items()
-        if (column := source_person_column(table)) is not None and _exists(connection, alias, "landed", name)
-    }
-    if not keyed:
-        return ()
-    _create(connection, alias)
-    waiting = {name: column for name, column in keyed.items() if not _has_links(connection, alias, name)}
+    waiting = waiting_tables(connection, catalogue, alias=alias)
     if not waiting:
         return ()
+    keyed = _keyed_tables(connection, catalogue, alias)
+    _create(connection, alias)
     connection.execute("BEGIN")
     try:
         defining = [name for name in keyed if catalogue.tables[name].spine] or list(keyed)
@@ -94,9 +100,22 @@ def _exists(connection: duckdb.DuckDBPyConnection, alias: str, schema: str, tabl
     return row is not None
 
 
+def _keyed_tables(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, alias: str) -> dict[str, str]:
+    return {
+        name: column
+        for name, table in catalogue.tables.items()
+        if (column := source_person_column(table)) is not None and _exists(connection, alias, "landed", name)
+    }
+
+
 def _has_links(connection: duckdb.DuckDBPyConnection, alias: str, name: str) -> bool:
-    row = connection.execute(f"SELECT 1 FROM {alias}.spine.link WHERE table_name = ? LIMIT 1", [name]).fetchone()
-    return row is not None
+    return _exists(connection, alias, "spine", "link") and _any(
+        connection, f"SELECT 1 FROM {alias}.spine.link WHERE table_name = {literal(name)} LIMIT 1"
+    )
+
+
+def _any(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    return connection.execute(sql).fetchone() is not None
 
 
 def _number_persons(connection: duckdb.DuckDBPyConnection, alias: str, defining: dict[str, str]) -> None:

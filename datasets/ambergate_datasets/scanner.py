@@ -23,7 +23,7 @@ PASS_BY_CHANCE = 1 / 11
 UNLIKELY = 1e-5  # with every number valid, five numbers are enough for a refusal
 FEW = 3
 SHARE_OF_NAMES = 0.5
-_TEXTS = {ColumnType.VARCHAR, ColumnType.BIGINT}
+_NUMBERS = {ColumnType.INTEGER, ColumnType.BIGINT, ColumnType.DOUBLE, ColumnType.DECIMAL}
 _UNIQUE = (IdentifierKind.NHS_NUMBER, IdentifierKind.SOURCE_PERSON, IdentifierKind.LOCAL_PATIENT_ID)
 _SHARED = (IdentifierKind.FORENAME, IdentifierKind.SURNAME, IdentifierKind.ADDRESS, IdentifierKind.POSTCODE)
 _SHORTEST = 8  # shorter keys meet ordinary numbers by accident
@@ -68,11 +68,12 @@ def refuse_identifiers(
 def scan_table(connection: duckdb.DuckDBPyConnection, published: PublishedTable) -> Iterator[Suspicion]:
     """Every suspicion about one table of `project`."""
     for name, column in published.columns.items():
-        if column.type not in _TEXTS:
+        if column.type is not ColumnType.VARCHAR and column.type not in _NUMBERS:
             continue
+        text = quoted(name) if column.type is ColumnType.VARCHAR else f"TRY_CAST({quoted(name)} AS HUGEINT)"
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE scanned AS SELECT DISTINCT {quoted(name)}::VARCHAR AS value "
-            f"FROM project.main.{quoted(published.name)} WHERE {quoted(name)} IS NOT NULL"
+            f"CREATE OR REPLACE TEMP TABLE scanned AS SELECT DISTINCT {text}::VARCHAR AS value "
+            f"FROM project.main.{quoted(published.name)} WHERE {text} IS NOT NULL"
         )
         for what, values in _suspicious(connection, published, column):
             yield Suspicion(published.name, name, what, values)

@@ -18,6 +18,7 @@ from ambergate_datasets.files import only_writer
 from ambergate_datasets.keys import KeyStore
 from ambergate_datasets.landing import land
 from ambergate_datasets.provisioning import ProvisionReport, provision
+from ambergate_datasets.provisioning.build import build_tables
 from ambergate_policies.agreement import Agreement, read_agreement
 from ambergate_policies.catalogue import Catalogue, read_catalogue
 from ambergate_policies.errors import IntegrityError, OperatorError, Refused, UserError
@@ -360,3 +361,24 @@ def test_the_error_of_a_wrong_landing_key_does_not_quote_it(centre: DataCentre, 
         provisioned(centre, agreement)
     assert "abab" not in str(caught.value)
     assert not isinstance(caught.value.__cause__, duckdb.Error)
+
+
+def test_a_second_project_does_not_make_the_first_look_out_of_date(centre: DataCentre, agreement: Agreement) -> None:
+    provisioned(ready(centre), agreement)
+    provisioned(centre, changed("project", "beta"))
+    assert provisioned(centre, agreement).unchanged
+
+
+def test_a_landing_that_changes_under_a_provisioning_stops_it(
+    centre: DataCentre, agreement: Agreement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(centre)
+
+    def build_while_landing(*given: Any, **named: Any) -> Any:
+        centre.write_extracts(STAYS[:1], VISITS)
+        land(centre.catalogue, centre.raw, centre.state, record=centre.record)
+        return build_tables(*given, **named)
+
+    monkeypatch.setattr(run, "build_tables", build_while_landing)
+    with pytest.raises(OperatorError, match="changed while"):
+        provisioned(centre, agreement)

@@ -64,10 +64,11 @@ def test_nhs_numbers_are_found_plain_and_with_blanks(shape: str) -> None:
     assert [(s.what, s.values) for s in scan(values)] == [("NHS numbers", 20)]
 
 
-def test_nhs_numbers_are_found_in_a_number_column_and_among_others() -> None:
+@pytest.mark.parametrize("kind", ["BIGINT", "DOUBLE", "DECIMAL(18,3)"])
+def test_nhs_numbers_are_found_in_a_number_column_and_among_others(kind: str) -> None:
     draw = random.Random(3)
     ordinary = [draw.randrange(10**9, 10**10) for _ in range(60)]
-    found = scan([*map(int, [n for n in nhs_numbers(60) if n[0] != "0"][:40]), *ordinary], "BIGINT")
+    found = scan([*map(int, [n for n in nhs_numbers(60) if n[0] != "0"][:40]), *ordinary], kind)
     assert [s.what for s in found] == ["NHS numbers"]
 
 

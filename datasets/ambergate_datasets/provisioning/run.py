@@ -23,7 +23,7 @@ from ambergate_datasets.files import (
 )
 from ambergate_datasets.keys import KeyStore, ProjectKeys
 from ambergate_datasets.landing.database import DEFAULT_LIMITS, landing_path, open_red
-from ambergate_datasets.linkage_source import link_sources
+from ambergate_datasets.linkage_source import link_sources, waiting_tables
 from ambergate_datasets.progress import SILENT, Progress
 from ambergate_datasets.provisioning.build import build_tables
 from ambergate_datasets.provisioning.grants import GrantedTable, resolve_grants
@@ -79,11 +79,14 @@ def provision(
         project_keys = keys.ensure_project(agreement.project)
         landing_key = keys.landing_key(catalogue.catalogue)
         _link(landing, landing_key, catalogue, limits)
+        landing_digest = file_digest(landing)
         with building(database_path(state, agreement.project)) as draft:
             with open_red(landing, landing_key, read_only=True, limits=limits) as connection:
                 lineage, persons = _build(connection, draft, project_keys, agreement, granted, progress)
             draft.chmod(0o600)
-            report = _report(agreement, catalogue, landing, draft, lineage, persons)
+            if file_digest(landing) != landing_digest:
+                raise OperatorError("the landing was changed while the project was built from it; provision it again")
+            report = _report(agreement, catalogue, landing_digest, draft, lineage, persons)
             manifest = report.to_manifest()
             entry = LogEntry(kind="provision", at=clock(), actor=actor, project=agreement.project, body=manifest)
             manifest |= {"log_index": record(entry), "provisioned_at": clock().isoformat()}
@@ -108,6 +111,9 @@ def _unchanged(agreement: Agreement, catalogue: Catalogue, folder: Path, landing
 
 def _link(landing: Path, key: bytes, catalogue: Catalogue, limits: Limits) -> None:
     """Tables that carry their source's own person key need no other linkage: do it here if nothing else has."""
+    with open_red(landing, key, read_only=True, limits=limits) as connection:
+        if not waiting_tables(connection, catalogue):
+            return
     with (
         only_writer(landing.parent, f"the landing of {catalogue.catalogue}"),
         open_red(landing, key, read_only=False, limits=limits) as connection,
@@ -137,7 +143,7 @@ def _build(
 def _report(
     agreement: Agreement,
     catalogue: Catalogue,
-    landing: Path,
+    landing_digest: str,
     draft: Path,
     lineage: tuple[TableLineage, ...],
     persons: int,
@@ -149,7 +155,7 @@ def _report(
         agreement_digest=document_digest(agreement),
         catalogue=catalogue.catalogue,
         catalogue_digest=document_digest(catalogue),
-        landing_digest=file_digest(landing),
+        landing_digest=landing_digest,
         database_digest=file_digest(draft),
         persons=persons,
         tables=lineage,
