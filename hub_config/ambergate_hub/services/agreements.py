@@ -40,7 +40,7 @@ def grants_used(agreement: Agreement | None, tables: Collection[str]) -> list[Ta
 
 
 def data_sets(state: StateFolder, agreement: Agreement) -> dict[str, list[str]]:
-    """The granted tables by the source they are from, as the public knows it; unnamed where no catalogue can be read."""
+    """The granted tables by their source as the public knows it; unnamed where no catalogue can be read."""
     catalogue = _catalogue(state, agreement)
     found: dict[str, list[str]] = {}
     for grant in agreement.data.tables:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ambergate_policies.log import (
     GENESIS,
@@ -233,3 +235,38 @@ def test_a_verifying_key_with_a_wrong_hash_is_refused() -> None:
     name, digest, key = text.split("+", 2)
     with pytest.raises(BadCheckpoint):
         VerifyingKey.from_text(f"{name}+{'0' * len(digest)}+{key}")
+
+
+TAMPERINGS = st.lists(
+    st.tuples(
+        st.sampled_from(["edit", "drop", "copy", "swap", "cut"]), st.integers(0, SIZE - 1), st.integers(0, SIZE - 1)
+    ),
+    min_size=1,
+    max_size=4,
+)
+ORIGINAL = make_log()
+
+
+@given(TAMPERINGS)
+@settings(deadline=None, max_examples=200)
+def test_no_combination_of_changes_goes_unseen(tamperings: list[tuple[str, int, int]]) -> None:
+    entries = list(ORIGINAL.entries)
+    for action, first, second in tamperings:
+        if max(first, second) >= len(entries):
+            continue
+        match action:
+            case "edit":
+                entries[first] = entries[first].replace(b"cardio", b"cardia")
+            case "drop":
+                del entries[first]
+            case "copy":
+                entries.insert(second, entries[first])
+            case "swap":
+                entries[first], entries[second] = entries[second], entries[first]
+            case "cut":
+                del entries[first:]
+    faults = verify(entries, ORIGINAL.checkpoints, ORIGINAL.public)
+    assert bool(faults) == (entries != ORIGINAL.entries)
+    pairs = zip(entries, ORIGINAL.entries, strict=False)
+    untouched = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(entries), SIZE))
+    assert all(fault.index >= untouched for fault in faults if fault.kind in (FaultKind.EDITED, FaultKind.TRUNCATED))
