@@ -56,6 +56,9 @@ class OneRowGate:
     def catalogue(self) -> dict[str, Any]:
         return {}
 
+    def cancel(self) -> None:
+        """Nothing runs long."""
+
     def close(self) -> None:
         """Nothing is open."""
 

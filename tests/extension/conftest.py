@@ -65,6 +65,9 @@ class SmallGate:
         column = {"name": "region", "type": "text", "title": "Region <of residence>", "clause": "3.1"}
         return {"project": "demo", "tables": [{"name": "person", "title": "Persons", "columns": [column]}]}
 
+    def cancel(self) -> None:
+        self.asked.append("cancelled")
+
     def close(self) -> None:
         self.asked.append("closed")
 

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from ambergate_extension.door.answering import Answering, GateKept
+from ambergate_extension.door.answering import Answering, Enquiry, GateKept
 from ambergate_extension.door.doors import Doors
 from ambergate_extension.door.wire import encode_answer
 from ambergate_policies.errors import OperatorError
@@ -39,6 +39,7 @@ class Gate:
 
     def __init__(self, before: Callable[[], None] = lambda: None) -> None:
         self._before = before
+        self.cancelled = threading.Event()
 
     def answer(self, sql: str) -> Counts:
         self._before()
@@ -51,6 +52,9 @@ class Gate:
 
     def catalogue(self) -> dict[str, Any]:
         return {"tables": []}
+
+    def cancel(self) -> None:
+        self.cancelled.set()
 
     def close(self) -> None:
         """Nothing is open."""
@@ -144,16 +148,46 @@ def test_too_many_waiting_queries_are_turned_away_and_the_loop_stays_free() -> N
 
     async def body() -> None:
         doors = Doors(GateKept(lambda: Gate(before=lambda: _wait(release))), logging.getLogger("door"))
-        asked = [asyncio.ensure_future(doors.ask(KERNEL, _one_query)) for _ in range(16)]
+        asked = [asyncio.ensure_future(doors.ask(Enquiry(KERNEL, _one_query))) for _ in range(16)]
         await asyncio.sleep(0.2)
         try:
-            assert (await doors.ask(KERNEL, _one_query))[0] == 429
+            assert (await doors.ask(Enquiry(KERNEL, _one_query)))[0] == 429
         finally:
             release.set()
         assert {(await task)[0] for task in asked} == {200}
         await doors.close_all()
 
     asyncio.run(body())
+
+
+def test_an_interrupted_kernel_ends_its_own_running_query_and_no_other(short_folder: Path) -> None:
+    started = threading.Event()
+
+    async def body() -> None:
+        gate = Gate()
+        gate._before = lambda: started.set() or _wait(gate.cancelled)
+        doors = Doors(GateKept(lambda: gate), logging.getLogger("door"))
+        await doors.open(KERNEL, short_folder / "e.sock")
+        first, second = (_unanswered(short_folder / "e.sock") for _ in "12")
+        first.request("POST", "/query", _query("first"))
+        await asyncio.get_running_loop().run_in_executor(None, started.wait, 10)
+        second.request("POST", "/query", _query("second"))
+        await asyncio.sleep(0.2)
+        second.close()
+        await asyncio.sleep(0.2)
+        assert not gate.cancelled.is_set()
+        first.close()
+        assert await asyncio.get_running_loop().run_in_executor(None, gate.cancelled.wait, 10)
+        await doors.close_all()
+
+    asyncio.run(body())
+
+
+def _unanswered(path: Path) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection("door", timeout=30)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.connect(str(path))
+    return connection
 
 
 def _wait(release: threading.Event) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 from ambergate_policies.errors import AmbergateError, OperatorError
+
+Question = Callable[["Answering"], bytes]
 
 _SECONDS_BEFORE_ANOTHER_TRY = 10.0
 
@@ -35,7 +38,20 @@ class Answering(Protocol):
 
     def catalogue(self) -> Mapping[str, Any]: ...
 
+    def cancel(self) -> None:
+        """End the running query, from another thread."""
+
     def close(self) -> None: ...
+
+
+@dataclass(eq=False, slots=True)
+class Enquiry:
+    """One question of one kernel. `abandoned` once nobody waits for its answer any more."""
+
+    kernel_id: str
+    question: Question
+    is_query: bool = False
+    abandoned: bool = False
 
 
 class GateKept:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, RequestHandler
 
-from ambergate_extension.door.answering import Answering
+from ambergate_extension.door.answering import Enquiry, Question
 from ambergate_extension.door.wire import CONTENT_TYPE, encode, encode_answer, encode_failure
 
 MAX_BODY = 1024 * 1024
 _CHUNK = 256 * 1024
 
-Question = Callable[[Answering], bytes]
-Ask = Callable[[str, Question], Awaitable[tuple[int, bytes]]]
+
+class Desk(Protocol):
+    """Who answers: `Doors`."""
+
+    async def ask(self, enquiry: Enquiry) -> tuple[int, bytes]: ...
+
+    def abandon(self, enquiry: Enquiry) -> None: ...
 
 
-def application(kernel_id: str, ask: Ask) -> Application:
+def application(kernel_id: str, desk: Desk) -> Application:
     """The application of one kernel's socket: the kernel's identity is this argument and nothing else."""
-    bound = {"kernel_id": kernel_id, "ask": ask}
+    bound = {"kernel_id": kernel_id, "desk": desk}
     return Application(
         [
             (r"/query", QueryHandler, bound),
@@ -37,9 +41,16 @@ def application(kernel_id: str, ask: Ask) -> Application:
 class DoorHandler(RequestHandler):
     """Sends every outcome, errors included, in the door's own format."""
 
-    def initialize(self, kernel_id: str, ask: Ask) -> None:
+    _enquiry: Enquiry | None = None
+
+    def initialize(self, kernel_id: str, desk: Desk) -> None:
         self._kernel_id = kernel_id
-        self._ask = ask
+        self._desk = desk
+
+    def on_connection_close(self) -> None:
+        """The kernel was interrupted or died: its query need not go on."""
+        if self._enquiry is not None:
+            self._desk.abandon(self._enquiry)
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
@@ -51,8 +62,9 @@ class DoorHandler(RequestHandler):
     def log_exception(self, *exception: Any) -> None:
         """Silent: the gate's errors are logged by id in `Doors`, and a request's text is nobody's business."""
 
-    async def reply(self, question: Question) -> None:
-        status, body = await self._ask(self._kernel_id, question)
+    async def reply(self, question: Question, *, is_query: bool = False) -> None:
+        self._enquiry = Enquiry(self._kernel_id, question, is_query)
+        status, body = await self._desk.ask(self._enquiry)
         self.set_status(status)
         self.set_header("Content-Length", str(len(body)))
         try:
@@ -75,7 +87,7 @@ class QueryHandler(DoorHandler):
         sql = _sql_of(self.request.body)
         if sql is None:
             return self.refuse(400, 'expected a JSON body {"sql": "..."}')
-        return await self.reply(lambda gate: encode_answer(gate.answer(sql)))
+        return await self.reply(lambda gate: encode_answer(gate.answer(sql)), is_query=True)
 
 
 class HeldHandler(DoorHandler):
