@@ -131,7 +131,7 @@ def _advice(complaint: str) -> str:
     for path, bad, advice in (
         ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
          "AppArmor forbids user name spaces: add an AppArmor profile with `userns,` for this bwrap's path"
-         " (see docs/sandbox.md), or set kernel.apparmor_restrict_unprivileged_userns=0"),
+         " (see docs/how-to/sandbox.md), or set kernel.apparmor_restrict_unprivileged_userns=0"),
         ("/proc/sys/kernel/unprivileged_userns_clone", "0", "set kernel.unprivileged_userns_clone=1"),
         ("/proc/sys/user/max_user_namespaces", "0", "set user.max_user_namespaces above 0"),
     ):  # fmt: skip
