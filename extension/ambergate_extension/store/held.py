@@ -92,6 +92,7 @@ class HeldResult:
     state: State
     decisions: tuple[Decision, ...] = ()
     table: HeldTable | None = None
+    fetched: bool = False  # the table is what `released_table` gave: applying it again changes nothing
 
     @property
     def comment(self) -> str | None:
@@ -116,6 +117,8 @@ class HeldResult:
         """What may leave: nothing unless released, and only rows that every approving checker released."""
         if self.state is not State.RELEASED or self.table is None:
             return None
+        if self.fetched:
+            return self.table
         wanted = frozenset(range(len(self.table.rows)))
         for decision in self.decisions:
             if decision.rows is not None:

@@ -209,7 +209,7 @@ class Store:
         reference = canonical_reference(reference)
         with self._database.reading() as connection:
             result = self._load(connection, reference, project=project)
-        return replace(result, table=result.released_table())
+        return replace(result, table=result.released_table(), fetched=True)
 
     # -- inside a transaction -------------------------------------------------------------------------------------
 

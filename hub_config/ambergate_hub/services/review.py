@@ -129,7 +129,7 @@ class Result(ReviewPage):
             "result.html",
             title=self.title,
             result=result,
-            view=HeldView(table, result),
+            view=HeldView.of(result, table),
             agreement=agreement,
             standing=standing(agreement, self.surroundings.clock().date()),
             grants=grants_used(agreement, query_text.tables(table.sql)),
@@ -143,11 +143,35 @@ class Result(ReviewPage):
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason for holding: a finding, and all the cells that it was found in."""
+
+    number: int
+    finding: dict[str, Any]
+    cells: tuple[tuple[int, int], ...]
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
 class HeldView:
     """A held table as the page lays it out."""
 
     table: HeldTable
     result: HeldResult
+    reasons: tuple[Reason, ...]
+    notes: tuple[dict[str, Any], ...]  # what was found besides: it did not hold the result
+
+    @classmethod
+    def of(cls, result: HeldResult, table: HeldTable) -> HeldView:
+        reasons = _reasons(table)
+        told = [(reason.finding.get("rule"), str(reason.finding.get("message"))) for reason in reasons]
+        notes = tuple(
+            finding
+            for finding in table.findings
+            if not cells_of(finding)
+            and not any(finding.get("rule") == rule and text in str(finding.get("message")) for rule, text in told)
+        )
+        return cls(table, result, reasons, notes)
 
     @property
     def lines(self) -> list[query_text.Line]:
@@ -161,31 +185,30 @@ class HeldView:
         columns = zip(*self.table.rows, strict=True) if self.table.rows else [() for _ in self.table.columns]
         return [all(cell is None or is_number(cell) for cell in column) for column in columns]
 
-    def finding_numbers(self, row: int, column: int) -> list[int]:
-        """The findings about this cell, counted from 1 as the page lists them; all general ones if none names it."""
-        if (row, column) not in self.table.flagged:
-            return []
-        about = [n for n, finding in enumerate(self.table.findings, 1) if (row, column) in cells_of(finding)]
-        return about or [n for n, finding in enumerate(self.table.findings, 1) if not cells_of(finding)]
+    def reasons_at(self, row: int, column: int) -> list[Reason]:
+        """Why this cell is flagged; the reasons for the whole result if none names it."""
+        about = [reason for reason in self.reasons if (row, column) in reason.cells]
+        return about or [reason for reason in self.reasons if not reason.cells]
 
-    def reason(self, row: int, column: int) -> str:
+    def words_at(self, row: int, column: int) -> str:
         """Why the cell is flagged, in words, for its tooltip and for screen readers."""
-        numbers = self.finding_numbers(row, column)
-        return "; ".join(str(self.table.findings[number - 1].get("message", "")) for number in numbers) or "flagged"
+        found = "; ".join(str(reason.finding.get("message", "")) for reason in self.reasons_at(row, column))
+        return found or "flagged without a reason"
 
-    def place(self, finding: dict[str, Any]) -> str:
-        """Where a finding points: cells of the result, or a line of the query."""
-        cells = cells_of(finding)
-        if cells:
-            named = [f"row {r + 1}, {self.table.columns[c]}" for r, c in cells[:4] if c < len(self.table.columns)]
-            more = f" and {len(cells) - 4} more" if len(cells) > 4 else ""
+    def place(self, reason: Reason) -> str:
+        """Where a reason points: cells of the result, or a line of the query."""
+        if reason.cells:
+            named = [
+                f"row {r + 1}, {self.table.columns[c]}" for r, c in reason.cells[:4] if c < len(self.table.columns)
+            ]
+            more = f" and {len(reason.cells) - 4} more" if len(reason.cells) > 4 else ""
             return "; ".join(named) + more
-        line, column = finding.get("line"), finding.get("column")
+        line, column = reason.finding.get("line"), reason.finding.get("column")
         return f"line {line}, column {column}" if isinstance(line, int) else "the whole result"
 
-    def evidence(self, finding: dict[str, Any]) -> list[tuple[str, str]]:
-        """What the judgement rests on, as the rule reported it."""
-        found = finding.get("evidence")
+    def evidence(self, reason: Reason) -> list[tuple[str, str]]:
+        """What the judgement rests on, where the rule reported it."""
+        found = reason.finding.get("evidence")
         return [(str(name).replace("_", " "), show_cell(value)) for name, value in found.items()] if found else []
 
     def cell(self, value: object) -> str:
@@ -194,6 +217,22 @@ class HeldView:
     def left_out(self, row: int) -> bool:
         """Whether a decided release left this row out."""
         return any(made.rows is not None and row not in made.rows for made in self.result.decisions)
+
+
+def _reasons(table: HeldTable) -> tuple[Reason, ...]:
+    """Findings about cells, one for each rule and message; where there are none, those about the whole result."""
+    cells: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    first: dict[tuple[str, str], dict[str, Any]] = {}
+    about_cells = [finding for finding in table.findings if cells_of(finding)]
+    for finding in about_cells or table.findings:
+        key = (str(finding.get("rule")), str(finding.get("message")))
+        first.setdefault(key, finding)
+        cells.setdefault(key, []).extend(cells_of(finding))
+    hints = {str(finding.get("rule")): finding["hint"] for finding in table.findings if finding.get("hint")}
+    return tuple(
+        Reason(number, first[key], tuple(sorted(set(cells[key]))), hints.get(key[0], ""))
+        for number, key in enumerate(first, start=1)
+    )
 
 
 def cells_of(finding: dict[str, Any]) -> list[tuple[int, int]]:

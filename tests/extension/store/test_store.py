@@ -140,9 +140,10 @@ def test_a_decision_needs_a_comment_of_sensible_length(store: Store, comment: st
 def test_a_release_in_part_lets_only_those_rows_out(store: Store) -> None:
     reference = hold(store)
     store.decide(reference, checker="chen", decision="release", comment="not South", at=AT, rows=(0, 2))
-    table = store.fetch(reference, account="amara", project="cardio-outcomes").table
-    assert table is not None
-    assert table.rows == (("North", 1200), ("West", None)) and table.flagged == ()
+    found = store.fetch(reference, account="amara", project="cardio-outcomes")
+    assert found.table is not None
+    assert found.table.rows == (("North", 1200), ("West", None)) and found.table.flagged == ()
+    assert found.released_table() == found.table
 
 
 def test_of_two_releases_in_part_only_common_rows_leave(store: Store) -> None:

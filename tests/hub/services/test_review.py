@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -74,9 +75,12 @@ def test_the_page_shows_all_that_a_decision_needs(service: Running) -> None:
     for expected in (
         "612,400",
         "198,870.5",
-        "One person contributes more than half of a total",
-        "largest share61 %",
-        "row 3, total_cost",
+        "1 one person holds 50% or more of the total",
+        "row 3, total_cost; row 6, total_cost",
+        "2 two persons hold 75% or more of the total",
+        "contributors95",
+        "The researcher was told: use coarser groups",
+        "counts are rounded (nearest, base 5)",
         "Asked by amara on 22 November 2026, 09:00 UTC",
         "planning: Find where the way from suspicion to treatment",
         "hes_apc, clause 4c",
@@ -85,11 +89,12 @@ def test_the_page_shows_all_that_a_decision_needs(service: Running) -> None:
     ):
         assert expected in text, expected
     assert "deaths, clause" not in text
+    assert "2 cells held" not in text, "the cells say it already"
 
 
 def test_the_flagged_cells_and_the_line_of_the_finding_are_marked(service: Running) -> None:
     page = service.client("chen").get(path(service, hold(service.surroundings.store))).text
-    assert len(re.findall(r'<td class="flagged number"', page)) == 2
+    assert len(re.findall(r'<td class="flagged number"', page)) == 3
     assert page.count('<li class="marked">') == 1
     assert '<li class="marked"><code><span class="sql-keyword">SELECT' in page
 
@@ -184,6 +189,15 @@ def test_a_form_without_its_token_is_refused(service: Running) -> None:
         data = {**fields, "decision": "release", "comment": "forged"} | {"_xsrf": ""} | forged
         assert client.post(path(service, reference), data=data).status_code == 403
     assert service.surroundings.store.held(reference).state is State.WAITING
+
+
+def test_a_result_that_is_held_as_a_whole_says_why(service: Running) -> None:
+    whole = replace(held_table(), findings=held_table().findings[:1], flagged=((0, 2),))
+    store = service.surroundings.store
+    reference = store.hold(LogEntry("query", AT, whole.account, whole.project, {"verdict": "held"}), whole)
+    page = service.client("chen").get(path(service, reference)).text
+    assert "2 cells held for an output checker" in page and "the whole result" in page
+    assert page.count('href="#reason-1"') == 1
 
 
 HOSTILE = "</code><script>alert(1)</script><img src=x onerror=alert(2)> '\" &amp;"
