@@ -66,10 +66,14 @@ def explain(header: Header, sql: str = "") -> str:
 
 def note(header: Header) -> str:
     """What was done to a released table, in one line: `3 cells suppressed · counts rounded to 5 · log entry 17`."""
-    parts = [
+    messages = list(dict.fromkeys(_message(finding) for finding in _findings(header)))
+    counted = (
         _counted(header.get("suppressed_cells"), "cell suppressed", "cells suppressed"),
         _counted(header.get("withheld_groups"), "group withheld", "groups withheld"),
-        *dict.fromkeys(_message(finding) for finding in _findings(header)),
+    )
+    parts = [
+        *(count for count in counted if not any(message.startswith(count) for message in messages)),
+        *messages,
         f"the checker wrote: {header['comment']}" if header.get("comment") else "",
         f"log entry {header['log_index']}" if header.get("log_index") is not None else "",
     ]
@@ -112,7 +116,7 @@ def _finding_html(finding: Finding, sql: str) -> str:
 def _label(finding: Finding) -> str:
     names = [str(finding["rule"])] if finding.get("rule") else []
     if finding.get("clause"):
-        names.append(f"agreement clause {finding['clause']}")
+        names.append(f"clause {finding['clause']}")
     return f"[{', '.join(names)}] " if names else ""
 
 

@@ -41,7 +41,7 @@ def test_a_refusal_is_explained_without_a_traceback_and_forgets_the_old_table(in
         refused = await kernel.run("%%sql people <<\nSELECT postcode, count(*) FROM person GROUP BY 1")
         assert refused.status == "ok"
         assert "Refused" in refused.text
-        assert "[AG-003, agreement clause 3.2] column <postcode> is not in the agreement" in refused.text
+        assert "[AG-003, clause 3.2] column <postcode> is not in the agreement" in refused.text
         assert "    SELECT postcode, count(*) FROM person GROUP BY 1\n           ^^^^^^^^\n" in refused.text
         assert "Hint: ask for region" in refused.text
         assert "Traceback" not in refused.text
