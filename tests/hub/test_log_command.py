@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +67,9 @@ def test_an_export_is_verified_offline_with_the_public_key(state: StateFolder, t
         (lambda lines: [*lines[:5], *lines[7:]], "ends before entry 5"),
     ],
 )
-def test_a_changed_export_says_where(state: StateFolder, change, words: str) -> None:
+def test_a_changed_export_says_where(
+    state: StateFolder, change: Callable[[list[bytes]], list[bytes]], words: str
+) -> None:
     path = export(state)
     path.write_bytes(b"\n".join(change(path.read_bytes().split(b"\n"))))
     result = run("verify", "--file", path, "--key", state.log / "log-signing.pub")

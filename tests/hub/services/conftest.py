@@ -34,7 +34,7 @@ CATALOGUE = Path(__file__).parents[3] / "datasets" / "catalogues" / "demo.yaml"
 GROUPS = {"amara": "researchers", "chen": "checkers", "dora": "checkers", "edith": "administrators"}
 
 
-class KnownPeople(HubOAuth):
+class KnownPeople(HubOAuth):  # type: ignore[misc]
     """The hub's login in which the token `<name>` is the account `<name>`, with its kind's scope and group."""
 
     async def user_for_token(

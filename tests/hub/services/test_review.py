@@ -75,9 +75,9 @@ def test_the_page_shows_all_that_a_decision_needs(service: Running) -> None:
     for expected in (
         "612,400",
         "198,870.5",
-        "1 one person holds 50% or more of the total",
+        "one person holds 50% or more of the total",
         "row 3, total_cost; row 6, total_cost",
-        "2 two persons hold 75% or more of the total",
+        "two persons hold 75% or more of the total",
         "contributors95",
         "The researcher was told: use coarser groups",
         "counts are rounded (nearest, base 5)",
@@ -138,7 +138,9 @@ def test_unticked_rows_stay_in(service: Running) -> None:
         ({"decision": "release", "comment": "x", "seen": "1"}, "Another checker has decided"),
     ],
 )
-def test_an_unusable_form_decides_nothing_and_keeps_the_comment(service: Running, fields, words: str) -> None:
+def test_an_unusable_form_decides_nothing_and_keeps_the_comment(
+    service: Running, fields: dict[str, object], words: str
+) -> None:
     reference, client = hold(service.surroundings.store), service.client("chen")
     answer = decide(client, service, reference, **fields)
     assert answer.status_code == 400
