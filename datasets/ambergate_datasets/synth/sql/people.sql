@@ -1,13 +1,14 @@
 -- True persons: identity, place, risk factors, illnesses and death. Nothing here leaves for the raw extracts unaltered.
 
--- Valid NHS numbers of the range that is never issued (999 ...), going down only when a million are used up.
+-- Valid NHS numbers of the range that is never issued (999 ...), downwards; it lasts for about 900,000 persons. It begins
+-- below 9999999999, which passes the check digit but is ten times one digit.
 CREATE TABLE number AS
 SELECT row_number() OVER (ORDER BY hash(nine, 'number', getvariable('seed')), nine) - 1 AS pid,
        nine::VARCHAR || (CASE r WHEN 11 THEN 0 ELSE r END)::VARCHAR AS nhs_number
 FROM (SELECT nine, 11 - (10 * (nine // 100000000) + 9 * (nine // 10000000 % 10) + 8 * (nine // 1000000 % 10)
              + 7 * (nine // 100000 % 10) + 6 * (nine // 10000 % 10) + 5 * (nine // 1000 % 10)
              + 4 * (nine // 100 % 10) + 3 * (nine // 10 % 10) + 2 * (nine % 10)) % 11 AS r
-      FROM (SELECT 999999999 - i AS nine FROM range((getvariable('persons') * 5) // 4 + 200) t(i)))
+      FROM (SELECT 999999998 - i AS nine FROM range((getvariable('persons') * 5) // 4 + 200) t(i)))
 WHERE r <> 10
 QUALIFY pid < getvariable('persons');
 
