@@ -27,6 +27,7 @@ from ambergate_extension.store import HeldResult, HeldTable, State, Store
 from ambergate_policies.agreement import Agreement, read_agreement
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.catalogue import Catalogue, read_catalogue
+from ambergate_policies.certificates import Certified
 from ambergate_policies.clearing import ClearedTable
 from ambergate_policies.errors import AmbergateError, IntegrityError, OperatorError, UserError
 from ambergate_policies.kernel import Kernel, Prepared
@@ -41,8 +42,8 @@ Word = Literal["released", "held", "refused", "failed"]
 class Engine(Protocol):
     """What the pipeline needs of an engine."""
 
-    def plan(self, statement: str) -> str: ...
-    def run(self, statement: str) -> pa.Table: ...
+    def plan(self, statement: str, keys: pa.Table | None = None) -> str: ...
+    def run(self, statement: str, keys: pa.Table | None = None) -> pa.Table: ...
     def post(self, statement: str, cleared: pa.Table) -> pa.Table: ...
     def close(self) -> None: ...
 
@@ -180,9 +181,10 @@ class Gate:
         began = time.perf_counter()
         kernel = self._current()
         prepared = kernel.prepare(sql, account=self._account, on=self._now().date())
-        prepared.check_plan(self._engine.plan(prepared.statement))
+        first = prepared.certificate or prepared.statement
+        prepared.check_plan(self._engine.plan(first))
         checked = time.perf_counter()
-        statistics = self._engine.run(prepared.statement)
+        statistics = self._recount(prepared, self._engine.run(first))
         executed = time.perf_counter()
         shaped = self._shape(prepared, statistics)
         ms = {
@@ -194,9 +196,22 @@ class Gate:
             return self._hold(sql, shaped, ms)
         return self._release(sql, shaped, ms)
 
+    def _recount(self, prepared: Prepared, found: pa.Table) -> pa.Table:
+        """The statistics to clear: as found where they are exact or proven, else counted exactly."""
+        if prepared.certificate is None:
+            return found
+        certified = prepared.certify(_rows(found))
+        if certified.uncertain is None:
+            prepared.check_plan(self._engine.plan(prepared.statement))
+            return self._engine.run(prepared.statement)
+        if not certified.uncertain:
+            return found
+        keys = _keys_arrow(certified.uncertain, found)
+        prepared.check_plan(self._engine.plan(prepared.recount, keys), recount=True)
+        return _merged(found, certified, self._engine.run(prepared.recount, keys))
+
     def _shape(self, prepared: Prepared, statistics: pa.Table) -> _Shaped:
-        rows = list(zip(*(column.to_pylist() for column in statistics.columns), strict=True))
-        cleared = prepared.clear(rows)
+        cleared = prepared.clear(_rows(statistics))
         posted = self._engine.post(prepared.post_statement, _cleared_arrow(prepared, statistics, cleared))
         width = len(prepared.columns)
         names = list(prepared.columns)
@@ -334,6 +349,31 @@ def digest(table: pa.Table) -> str:
 
 
 _ARROW = {Kind.INT: pa.int64(), Kind.NUM: pa.float64()}
+
+
+def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def _keys_arrow(keys: list[tuple[object, ...]], found: pa.Table) -> pa.Table:
+    """The keys of the groups to recount, in the engine's own types."""
+    width = len(keys[0])
+    columns = {
+        f"k{index}": pa.array([key[index] for key in keys], found.column(f"k{index}").type) for index in range(width)
+    }
+    return pa.table(columns)
+
+
+def _merged(found: pa.Table, certified: Certified, recounted: pa.Table) -> pa.Table:
+    """The proven groups and the recounted ones in one table, with all withheld groups counted."""
+    exact = [row for row in _rows(recounted) if row[1]]
+    again = recounted.column("withheld")[0].as_py() if recounted.num_rows else 0
+    withheld = certified.withheld + int(again or 0)
+    rows = [(withheld, *row[1:]) for row in (*certified.rows, *exact)] or [
+        (withheld, *[None] * (found.num_columns - 1))
+    ]
+    columns = [pa.array([row[index] for row in rows], field.type) for index, field in enumerate(found.schema)]
+    return pa.table(columns, names=found.column_names)
 
 
 def _cleared_arrow(prepared: Prepared, statistics: pa.Table, cleared: ClearedTable) -> pa.Table:

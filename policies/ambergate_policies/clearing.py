@@ -17,11 +17,10 @@ from ambergate_policies.errors import UserError
 from ambergate_policies.packs import RulePack
 from ambergate_policies.rules import judge
 from ambergate_policies.rules.rule import CellFinding
-from ambergate_policies.statistics import MAX_GROUPS, NUMBERS, Cell, cell
+from ambergate_policies.statistics import HEAD, MAX_GROUPS, NUMBERS, Cell, cell
 from ambergate_policies.verdict import Decision, Finding
 
 Value = object
-_HEAD = 2  # withheld, present
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def clear(boundary: Boundary, pack: RulePack, rows: Sequence[Sequence[Value]]) -
     if len(present) > MAX_GROUPS:
         raise UserError(f"the result has more than {MAX_GROUPS} groups; group by something coarser")
     width = len(boundary.keys)
-    keys = tuple(tuple(row[_HEAD + index] for row in present) for index in range(width))
+    keys = tuple(tuple(row[HEAD + index] for row in present) for index in range(width))
     cleared = [_clear_column(boundary, index, pack, present) for index in range(len(boundary.aggregates))]
     withheld = _as_int(rows[0][0]) if rows else 0
     return ClearedTable(
@@ -78,7 +77,7 @@ def banded(withheld: int, pack: RulePack) -> int:
 
 def _clear_column(boundary: Boundary, index: int, pack: RulePack, rows: list[Sequence[Value]]) -> list[ClearedCell]:
     aggregate = boundary.aggregates[index]
-    persons_at = _HEAD + len(boundary.keys)
+    persons_at = HEAD + len(boundary.keys)
     first = persons_at + 1 + index * len(NUMBERS)
     column = []
     for row in rows:

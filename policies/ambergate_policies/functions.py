@@ -157,8 +157,8 @@ ENGINE_FUNCTIONS = frozenset(
     {
         # what the printer emits, by the names that the engine's bound plan gives them
         *ALLOWED, "+", "-", "*", "/", "//", "%", "||", "~~", "~~*", "!~~", "!~~*", "prefix", "suffix", "like_escape",
-        "ilike_escape", "isfinite", "count", "count_star", "count_if", "countif", "sum", "sum_no_overflow", "avg",
-        "min", "max", "array_extract", "list_extract", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "row_number",
+        "ilike_escape", "count", "count_star", "count_if", "countif", "sum", "sum_no_overflow", "avg", "min", "max",
+        "array_extract", "list_extract", "hash", ">>", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "row_number",
     },
 )  # fmt: skip
 """The only function names that a bound plan of ours may hold."""

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ambergate_policies import boundplan, clearing, postprocessing, statistics
+from ambergate_policies import boundplan, certificates, clearing, postprocessing, statistics
 from ambergate_policies.agreement import Agreement
 from ambergate_policies.algebra.relations import Program
 from ambergate_policies.catalogue import Catalogue, Role
+from ambergate_policies.certificates import UNCERTAIN, Certified
 from ambergate_policies.clearing import ClearedTable
 from ambergate_policies.errors import UserError
 from ambergate_policies.lowering.query import lower
@@ -24,11 +25,15 @@ from ambergate_policies.verdict import Decision, Finding, QueryRefused
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A query that may run. `statement` is the only text for the engine; `reads` what its plan may touch."""
+    """A query that may run, as texts for the engine: `certificate` first where there is one, then `recount` for the
+    groups it could not prove (over a table `u` of their keys), or `statement` for everything. `reads`: what their
+    plans may touch."""
 
     program: Program
     pack: RulePack
     statement: str
+    certificate: str | None
+    recount: str
     reads: dict[str, set[str]]
 
     @property
@@ -36,9 +41,13 @@ class Prepared:
         """The names of the result's columns, as the researcher wrote them."""
         return tuple(output.name for output in self.program.outputs)
 
-    def check_plan(self, plan_json: str) -> None:
+    def check_plan(self, plan_json: str, *, recount: bool = False) -> None:
         """Raises IntegrityError unless the engine understood the statement as the kernel did."""
-        boundplan.check(plan_json, self.reads)
+        boundplan.check(plan_json, self.reads, keys=recount)
+
+    def certify(self, rows: Sequence[Sequence[object]]) -> Certified:
+        """Which groups the certificate's rows prove to be safe."""
+        return certificates.certify(self.program.boundary, self.pack, rows)
 
     def clear(self, rows: Sequence[Sequence[object]]) -> ClearedTable:
         """The cleared table for the rows that the statement gave."""
@@ -70,8 +79,15 @@ class Kernel:
         self._authorise(account, on)
         try:
             program = lower(Reading(text), self.catalogue, self.agreement)
-            statement = statistics.statement(program.boundary, self.pack.threshold.minimum)
-            return Prepared(program, self.pack, statement, statistics.reads(program.boundary))
+            boundary, minimum = program.boundary, self.pack.threshold.minimum
+            return Prepared(
+                program,
+                self.pack,
+                statement=statistics.statement(boundary, minimum),
+                certificate=certificates.statement(boundary, minimum),
+                recount=statistics.statement(boundary, minimum, only=UNCERTAIN),
+                reads=statistics.reads(boundary),
+            )
         except RecursionError:
             finding = Finding("size", Decision.REFUSE, "the query is nested too deeply", hint="use WITH, or IN (...)")
             raise QueryRefused(finding) from None

@@ -14,6 +14,8 @@ from ambergate_policies.algebra.relations import Boundary, Derived, Join, Relati
 from ambergate_policies.printing import OWNER, columns_used, expression, owner_of, quoted, relation
 
 MAX_GROUPS = 50_000
+HEAD = 2
+"""Columns of a statistics row before the keys: `withheld` and `present`."""
 CONDITIONS = frozenset({Measure.ROWS, Measure.PERSONS})
 WINDOWED = frozenset({Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM})
 SPREAD = {
@@ -80,37 +82,47 @@ def cell(aggregate: Aggregate, persons: int, numbers: tuple[float | int | None, 
     )
 
 
-def statement(boundary: Boundary, minimum: int) -> str:
-    """The statement for a boundary's keys and statistics; `minimum` persons per group, else it stays behind.
+def statement(boundary: Boundary, minimum: int, *, only: str | None = None) -> str:
+    """The statement for a boundary's keys and statistics; `minimum` persons per group, else it stays behind. `only`
+    names a table of keys (k0..) to restrict it to.
 
     Result columns: `withheld`, `present` (false in the row that stands for no group), k0.., `persons`, then NUMBERS of
     each measure."""
-    return _Statement(boundary, minimum).text()
+    return Statement(boundary, minimum, only).text()
 
 
 def members_statement(boundary: Boundary) -> str:
     """The exact set of persons behind every group: (keys, owner), one row per person. For the release ledger."""
-    printer = _Statement(boundary, 1)
+    printer = Statement(boundary, 1)
     return f"WITH {printer.base()}, {printer.partials()} SELECT {', '.join([*printer.keys, quoted(OWNER)])} FROM p"
 
 
-class _Statement:
-    def __init__(self, boundary: Boundary, minimum: int) -> None:
+class Statement:
+    """Prints the exact statement; its pieces serve the certificates too."""
+
+    def __init__(self, boundary: Boundary, minimum: int, only: str | None = None) -> None:
         self.boundary = boundary
+        self.only = only
         self.minimum = int(minimum)
         self.keys = [quoted(f"k{index}") for index in range(len(boundary.keys))]
         self.measures = list(enumerate(boundary.aggregates))
+        self.slots = [_slot(boundary.aggregates, index) for index, _ in self.measures]
+        """Measures of the same rows and the same argument share their inputs: `sum(x)`, `avg(x)` are one pass."""
+
+    def own(self) -> list[tuple[int, Aggregate]]:
+        """The measures that compute inputs of their own."""
+        return [(index, aggregate) for index, aggregate in self.measures if self.slots[index] == index]
 
     def text(self) -> str:
-        parts = [self.base(), self.partials(), self._groups()]
-        values = self._values()
+        parts = [self.base(), self.partials(), self.groups()]
+        values = self.values()
         parts += [values] if values else []
         windows = [index for index, aggregate in self.measures if aggregate.measure in WINDOWED]
         parts += [part for index in windows for part in self._window(index)]
         distinct = [index for index, aggregate in self.measures if aggregate.measure is Measure.DISTINCT]
         parts += [part for index in distinct for part in self._distinct(index)]
         joined = "g" + "".join(
-            f" LEFT JOIN {name} ON {self._same_group(name)}" for name in self._beside(windows + distinct)
+            f" LEFT JOIN {name} ON {self.same_group(name)}" for name in self._beside(windows + distinct)
         )
         withheld = (
             f"(SELECT count_if(persons < {self.minimum}) AS withheld FROM g)" if self.keys else "(SELECT 0 AS withheld)"
@@ -123,10 +135,11 @@ class _Statement:
         )
 
     def _beside(self, others: list[int]) -> list[str]:
-        return (["v"] if self._values() else []) + [f"q{index}" for index in others]
+        return (["v"] if self.values() else []) + [f"q{index}" for index in others]
 
-    def _same_group(self, name: str) -> str:
-        return " AND ".join(f"g.{key} IS NOT DISTINCT FROM {name}.{key}" for key in self.keys) or "true"
+    def same_group(self, name: str, to: str = "g") -> str:
+        """The join condition of two relations that have one row per group."""
+        return " AND ".join(f"{to}.{key} IS NOT DISTINCT FROM {name}.{key}" for key in self.keys) or "true"
 
     # -- base: the rows, with only what is needed, under names of ours
 
@@ -134,37 +147,40 @@ class _Statement:
         boundary = self.boundary
         items = [f"{owner_of(boundary.owners)} AS {quoted(OWNER)}"]
         items += [f"{expression(key)} AS {name}" for key, name in zip(boundary.keys, self.keys, strict=True)]
-        for index, aggregate in self.measures:
+        for index, aggregate in self.own():
             items += _inputs(index, aggregate)
         used = columns_used(all_expressions(boundary))
         where = f" WHERE {expression(boundary.condition)}" if boundary.condition is not None else ""
-        return f"base AS (SELECT {', '.join(items)} FROM {relation(boundary.relation, used)}{where})"
+        text = f"SELECT {', '.join(items)} FROM {relation(boundary.relation, used)}{where}"
+        if self.only is not None:
+            text = f"SELECT * FROM ({text}) AS g SEMI JOIN {quoted(self.only)} AS u ON {self.same_group('u')}"
+        return f"base AS ({text})"
 
     # -- p: each person's partials per group
 
     def partials(self) -> str:
         items = [quoted(OWNER), *self.keys, "count(*) AS r"]
-        for index, aggregate in self.measures:
+        for index, aggregate in self.own():
             items += _partials(index, aggregate)
         group = ", ".join([quoted(OWNER), *self.keys])
         return f"p AS (SELECT {', '.join(items)} FROM base WHERE {quoted(OWNER)} IS NOT NULL GROUP BY {group})"
 
     # -- g: the merge of the partials
 
-    def _groups(self) -> str:
+    def groups(self) -> str:
         items = [*self.keys, "count(*) AS persons", "sum(r) AS r"]
-        for index, aggregate in self.measures:
+        for index, aggregate in self.own():
             items += _merged(index, aggregate)
         group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
         return f"g AS (SELECT {', '.join(items)} FROM p{group})"
 
     # -- v: statistics that do not decompose into sums of partials
 
-    def _values(self) -> str:
+    def values(self) -> str:
         items = []
         for index, aggregate in self.measures:
             if (word := SPREAD.get((aggregate.measure, aggregate.population))) is not None:
-                items.append(f"{word}(a{index}) FILTER (WHERE {_usable(index)}) AS v{index}")
+                items.append(f"{word}(a{self.slots[index]}) AS v{index}")
         if not items:
             return ""
         group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
@@ -175,7 +191,7 @@ class _Statement:
 
     def _window(self, index: int) -> list[str]:
         aggregate = self.boundary.aggregates[index]
-        keys, size = ", ".join([*self.keys, ""]), self.minimum
+        keys, size, slot = ", ".join([*self.keys, ""]), self.minimum, self.slots[index]
         partition = f"PARTITION BY {', '.join(self.keys)} " if self.keys else ""
         over = f"OVER ({partition}ORDER BY v)"
         whole = f"OVER ({partition.strip()})"
@@ -188,7 +204,7 @@ class _Statement:
         )
         group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
         return [
-            f"x{index} AS (SELECT {keys}s{index} / c{index} AS v FROM p WHERE c{index} > 0)",
+            f"x{index} AS (SELECT {keys}s{slot} / c{slot} AS v FROM p WHERE c{slot} > 0)",
             f"y{index} AS (SELECT {keys}v, row_number() {over} AS i, count(*) {whole} AS w FROM x{index})",
             f"q{index} AS (SELECT {keys}avg(v) AS v{index}, sum(abs(v)) AS b{index}, max(abs(v)) AS t{index} "
             f"FROM y{index} WHERE {inside}{group})",
@@ -208,7 +224,9 @@ class _Statement:
     def _outputs(self, windows: list[int]) -> list[str]:
         items = [f"g.{key} AS {key}" for key in self.keys] + ["CAST(g.persons AS BIGINT) AS persons"]
         for index, aggregate in self.measures:
-            numbers = _numbers(index, aggregate)
+            numbers = _numbers(self.slots[index], aggregate)
+            if (aggregate.measure, aggregate.population) in SPREAD:
+                numbers["value"] = f"v.v{index}"
             if index in windows:
                 numbers |= {
                     "value": f"q{index}.v{index}",
@@ -221,9 +239,20 @@ class _Statement:
         return items
 
 
-def _usable(index: int) -> str:
-    """A number that no statistic can overflow on: an error would tell that somebody has a larger one. NaN is none."""
-    return f"abs(a{index}) < 1e100"
+_MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN, *(measure for measure, _ in SPREAD), *WINDOWED})
+
+
+def _slot(aggregates: tuple[Aggregate, ...], index: int) -> int:
+    """The first measure with the same inputs."""
+    wanted = aggregates[index]
+    if wanted.measure not in _MAGNITUDES:
+        return index
+    same = (wanted.argument, wanted.domain)
+    return next(
+        place
+        for place, other in enumerate(aggregates)
+        if other.measure in _MAGNITUDES and (other.argument, other.domain) == same
+    )
 
 
 def _inputs(index: int, aggregate: Aggregate) -> list[str]:
@@ -235,8 +264,10 @@ def _inputs(index: int, aggregate: Aggregate) -> list[str]:
     if aggregate.measure is Measure.PROPORTION:
         within = domain or "true"
         return [f"COALESCE({within} AND {argument}, false) AS a{index}", f"COALESCE({within}, false) AS d{index}"]
-    if aggregate.measure not in (Measure.DISTINCT, Measure.RECORDS):
+    if aggregate.measure in _MAGNITUDES:
+        # A number that no statistic can overflow on: an error would tell that somebody has a larger one. NaN is none.
         argument = f"TRY_CAST({argument} AS DOUBLE)"
+        argument = f"CASE WHEN abs({argument}) < 1e100 THEN {argument} END"
     return [f"{argument} AS a{index}" if domain is None else f"CASE WHEN {domain} THEN {argument} END AS a{index}"]
 
 
@@ -249,12 +280,7 @@ def _partials(index: int, aggregate: Aggregate) -> list[str]:
         return [f"count(a{index}) AS c{index}"]
     if aggregate.measure is Measure.RECORDS:
         return [f"count(DISTINCT a{index}) AS c{index}"]
-    finite = _usable(index)
-    return [
-        f"sum(a{index}) FILTER (WHERE {finite}) AS s{index}",
-        f"count_if({finite}) AS c{index}",
-        f"count_if({finite} AND a{index} <> 0) AS z{index}",
-    ]
+    return [f"sum(a{index}) AS s{index}", f"count(a{index}) AS c{index}", f"count_if(a{index} <> 0) AS z{index}"]
 
 
 def _merged(index: int, aggregate: Aggregate) -> list[str]:
@@ -310,11 +336,8 @@ def _numbers(index: int, aggregate: Aggregate) -> dict[str, str]:
         "rows": f"g.c{index}",
         "counted": f"g.z{index}",
     }
-    if measure in (Measure.TOTAL, Measure.MEAN):
-        numbers["value"] = f"g.s{index}"
-    else:
-        numbers["value"] = f"v.v{index}"
     return numbers | {
+        "value": f"g.s{index}",
         "absolute": f"g.b{index}",
         "largest": f"g.t{index}[1]",
         "second": f"g.t{index}[2]",

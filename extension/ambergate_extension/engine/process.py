@@ -67,21 +67,17 @@ class EngineProcess:
             self.close()
             raise OperatorError(str(header.get("message", "the engine could not start")))
 
-    def plan(self, statement: str) -> str:
-        """The bound plan (JSON) of a statement."""
-        return self._ask({"do": "plan", "statement": statement})[1].decode("utf-8")
+    def plan(self, statement: str, keys: pa.Table | None = None) -> str:
+        """The bound plan (JSON) of a statement; `keys` is the table `u` of group keys that it may read."""
+        return self._ask({"do": "plan", "statement": statement}, _to_bytes(keys))[1].decode("utf-8")
 
-    def run(self, statement: str) -> pa.Table:
+    def run(self, statement: str, keys: pa.Table | None = None) -> pa.Table:
         """The rows of a checked statement."""
-        return pa.ipc.open_stream(pa.py_buffer(self._ask({"do": "run", "statement": statement})[1])).read_all()
+        return _from_bytes(self._ask({"do": "run", "statement": statement}, _to_bytes(keys))[1])
 
     def post(self, statement: str, cleared: pa.Table) -> pa.Table:
         """The rows of a statement over the cleared table, computed apart from the project's data."""
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, cleared.schema) as writer:
-            writer.write_table(cleared)
-        answer = self._ask({"do": "post", "statement": statement}, bytes(sink.getvalue()))[1]
-        return pa.ipc.open_stream(pa.py_buffer(answer)).read_all()
+        return _from_bytes(self._ask({"do": "post", "statement": statement}, _to_bytes(cleared))[1])
 
     def cancel(self) -> None:
         """End the running question from another thread. The next one starts a new worker."""
@@ -138,3 +134,16 @@ class EngineProcess:
     def _kill(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
+
+
+def _to_bytes(table: pa.Table | None) -> bytes:
+    if table is None:
+        return b""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _from_bytes(body: bytes) -> pa.Table:
+    return pa.ipc.open_stream(pa.py_buffer(body)).read_all()

@@ -11,6 +11,8 @@ import io
 import os
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,11 @@ import pyarrow as pa
 
 from ambergate_datasets.engines.connection import Limits, attach, connect, lock_down
 from ambergate_extension.engine.frames import BrokenFrame, read_frame, write_frame
+from ambergate_policies.algebra.relations import CLEARED
+from ambergate_policies.certificates import UNCERTAIN
 from ambergate_policies.errors import AmbergateError
 
 PR_SET_DUMPABLE = 4
-CLEARED = "c"
 
 
 class Worker:
@@ -39,14 +42,26 @@ class Worker:
         lock_down(self._scratch)
         self.post(f"SELECT * FROM {CLEARED}", pa.table({"g": [0]}))  # the first result loads what later ones need
 
-    def plan(self, statement: str) -> str:
-        """The bound plan of a statement, as JSON."""
-        row = self._data.execute("SELECT json_serialize_plan(?)", [statement]).fetchone()
+    def plan(self, statement: str, keys: pa.Table | None) -> str:
+        """The bound plan of a statement, as JSON. `keys`, if any, is the table `u` of group keys."""
+        with self._keys(keys):
+            row = self._data.execute("SELECT json_serialize_plan(?)", [statement]).fetchone()
         return str(row[0]) if row else ""
 
-    def run(self, statement: str) -> pa.Table:
+    def run(self, statement: str, keys: pa.Table | None) -> pa.Table:
         """The rows of a checked statement over the project."""
-        return self._data.execute(statement).to_arrow_table()
+        with self._keys(keys):
+            return self._data.execute(statement).to_arrow_table()
+
+    @contextmanager
+    def _keys(self, keys: pa.Table | None) -> Iterator[None]:
+        if keys is not None:
+            self._data.register(UNCERTAIN, keys)
+        try:
+            yield
+        finally:
+            if keys is not None:
+                self._data.unregister(UNCERTAIN)
 
     def post(self, statement: str, cleared: pa.Table) -> pa.Table:
         """The rows of a statement over the cleared table `c`, in a database that holds nothing else."""
@@ -81,9 +96,10 @@ def serve(requests: io.BufferedReader, replies: io.BufferedWriter) -> None:
 def _answer(worker: Worker, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     try:
         if request["do"] == "plan":
-            return {"ok": True}, worker.plan(request["statement"]).encode("utf-8")
+            keys = _from_bytes(body) if body else None
+            return {"ok": True}, worker.plan(request["statement"], keys).encode("utf-8")
         if request["do"] == "run":
-            return {"ok": True}, _to_bytes(worker.run(request["statement"]))
+            return {"ok": True}, _to_bytes(worker.run(request["statement"], _from_bytes(body) if body else None))
         if request["do"] == "post":
             return {"ok": True}, _to_bytes(worker.post(request["statement"], _from_bytes(body)))
     except duckdb.OutOfMemoryException:
