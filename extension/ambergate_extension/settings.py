@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,8 +34,8 @@ class Settings:
 
     @property
     def run_parent(self) -> Path:
-        """Parent of the run folders; sockets need a short path, which `make_run_folder` sees to."""
-        return self.state.root / "run"
+        """Parent of this server's run folders: nobody else's, so it may be emptied; short, for the sockets in it."""
+        return self.state.root / "run" / hashlib.sha256(f"{self.account}/{self.project}".encode()).hexdigest()[:8]
 
     @property
     def server_home(self) -> Path:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,3 +183,9 @@ def in_kernel(proved_bwrap: Path, short_folder: Path) -> Callable[[Callable[[Ker
         asyncio.run(whole())
 
     return run
+
+
+@pytest.fixture
+def a_kernel(proved_bwrap: Path, short_folder: Path) -> Callable[[], AbstractAsyncContextManager[Kernel]]:
+    """Makes kernels, for tests that need more than one."""
+    return lambda: sandboxed_kernel(proved_bwrap, short_folder)

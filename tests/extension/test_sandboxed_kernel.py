@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
+import zmq.asyncio
 from tornado.web import HTTPError
 
 from ambergate_extension.sandbox import bubblewrap, seccomp
@@ -114,10 +116,59 @@ def test_a_restarted_kernel_is_fresh_and_leaves_nothing_behind_at_the_end(in_ker
     assert list(left[0].iterdir()) == []
 
 
-def test_messages_are_encrypted_so_that_a_swapped_socket_gives_nothing(in_kernel: InKernel) -> None:
+def test_a_kernel_that_dies_is_started_again_in_a_fresh_box(in_kernel: InKernel) -> None:
+    async def body(kernel: Any) -> None:
+        await kernel.run("x = 1")
+        first = kernel.manager.provisioner.pid
+        kernel.client.execute("import os; os._exit(1)")
+        for _ in range(100):
+            await asyncio.sleep(0.2)
+            if kernel.manager.provisioner.pid != first:
+                break
+        await kernel.client.wait_for_ready(timeout=60)
+        assert (await kernel.run("x")).status == "error"
+        assert (await kernel.run("1+1")).text == "2"
+
+    in_kernel(body)
+
+
+def test_a_kernel_cannot_make_the_server_read_another_kernels_output(a_kernel: Callable[[], Any]) -> None:
+    """It replaces its output socket by a link to another kernel's: without the other's key nothing comes through."""
+
+    async def body() -> None:
+        async with a_kernel() as victim, a_kernel() as attacker:
+            target = Path(f"{victim.manager.ip}-{victim.manager.iopub_port}")
+            link = f"/run/ambergate/kernel/zmq-{attacker.manager.iopub_port}"
+            swapped = await attacker.run(
+                f"import os; os.remove({link!r}); os.symlink({str(target)!r}, {link!r}); 'done'"
+            )
+            assert "done" in swapped.text
+            assert await _overheard(attacker.manager, victim, attacker.manager.curve_publickey) is False
+            # The link does lead to the victim: with the victim's own key the same socket hears it.
+            assert await _overheard(attacker.manager, victim, victim.manager.curve_publickey) is True
+
+    asyncio.run(body())
+
+
+async def _overheard(listener: Any, speaker: Any, server_key: bytes) -> bool:
+    """Whether anything of `speaker` arrives at a new connection to the listener's output socket."""
+    context = zmq.asyncio.Context()
+    heard = context.socket(zmq.SUB)
+    heard.curve_publickey, heard.curve_secretkey = zmq.curve_keypair()
+    heard.curve_serverkey = server_key
+    heard.subscribe(b"")
+    heard.connect(f"ipc://{listener.ip}-{listener.iopub_port}")
+    await asyncio.sleep(0.5)
+    await speaker.run("print('canary-9912')")
+    try:
+        return bool(await heard.poll(1500))
+    finally:
+        context.destroy(linger=0)
+
+
+def test_socket_paths_fit_and_traffic_is_local(in_kernel: InKernel) -> None:
     async def body(kernel: Any) -> None:
         assert kernel.manager.transport == "ipc"
-        assert kernel.manager.curve_publickey
         (run,) = kernel.run_folder.iterdir()
         assert len(os.fsencode(run / "kernel" / "zmq-5")) <= SOCKET_PATH_LIMIT
 

@@ -6,7 +6,9 @@ start a kernel: without `KernelHousing`, which the server's extension makes afte
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,7 +52,7 @@ class SandboxProvisioner(LocalProvisioner):
         if self._run is None:
             self._run = make_run_folder(housing.run_parent)
         else:
-            self._run.forget_sockets()
+            await _apart(self._run.forget_sockets)
         try:
             self._speak_over(self._run)
             await super().pre_launch(transport_encryption="required")
@@ -100,8 +102,13 @@ class SandboxProvisioner(LocalProvisioner):
     async def _leave(self) -> None:
         await self._housing().doors.close(self.kernel_id)
         if self._run is not None:
-            self._run.remove()
+            await _apart(self._run.remove)
             self._run = None
+
+
+async def _apart(work: Callable[[], None]) -> None:
+    """Off the event loop: how much there is to delete is up to the kernel."""
+    await asyncio.get_running_loop().run_in_executor(None, work)
 
 
 def kernel_command(limits: Limits) -> list[str]:

@@ -7,6 +7,7 @@ JupyterHub itself sets, and nothing else of the hub's own environment.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -82,11 +83,12 @@ def server_environment(settings: Settings) -> dict[str, str]:
 
 
 def prepare_folders(settings: Settings) -> None:
-    """Make the server's private folders and its page configuration, and the researcher's workspace."""
+    """Make the server's private folders, its page configuration and the workspace. Called once, at start."""
     for name in ("config/labconfig", "data", "runtime", "ipython", "settings", "workspaces"):
         private_folder(settings.server_home / name)
     (settings.server_home / "config" / "labconfig" / "page_config.json").write_text(json.dumps(_PAGE))
     private_folder(settings.workspace)
+    shutil.rmtree(settings.run_parent, ignore_errors=True)  # what an earlier, killed server left
     private_folder(settings.run_parent)
 
 
