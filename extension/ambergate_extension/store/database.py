@@ -67,7 +67,10 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view; nothing can be written."""
-        with _translated("read"), self.engine.connect().execution_options(**{_READ_ONLY: True}) as connection:
+        options: dict[str, Any] = {_READ_ONLY: True}
+        if self.engine.dialect.name == "postgresql":
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with _translated("read"), self.engine.connect().execution_options(**options) as connection:
             yield connection
 
     def close(self) -> None:

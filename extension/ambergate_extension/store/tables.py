@@ -1,4 +1,4 @@
-"""The store's tables. All but the schema version are append-only; in SQLite, triggers refuse UPDATE and DELETE.
+"""The store's tables. All but the schema version are append-only, and triggers refuse UPDATE and DELETE.
 
 The columns beside a sealed or hashed one are for searching. None is believed: `log_entry.leaf` is proven by the
 signed checkpoints, `held_result` is bound by its seal, `decision` by its log entry.
@@ -100,19 +100,32 @@ decision = Table(
 APPEND_ONLY = (log_entry, checkpoint, held_result, decision)
 
 
-def _trigger(table: Table, name: str, when: str) -> None:
-    """Let the database itself refuse; against mistakes, not against somebody who owns the file."""
-    statement = (
-        f"CREATE TRIGGER IF NOT EXISTS {table.name}_{name} BEFORE {when} "
-        f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
-    )
-    ddl = DDL(statement).execute_if(dialect="sqlite")  # type: ignore[no-untyped-call]
+def _guard(table: Table, statement: str, dialect: str) -> None:
+    """Let the database itself refuse; against mistakes, not against somebody who owns it."""
+    ddl = DDL(statement).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
     event.listen(table, "after_create", ddl)
 
 
+def _sqlite_guards(table: Table) -> None:
+    (key,) = table.primary_key.columns
+    taken = f"WHEN EXISTS (SELECT 1 FROM {table.name} WHERE {key.name} = NEW.{key.name})"
+    refusal = f"BEGIN SELECT RAISE(ABORT, '{table.name} is append-only'); END"
+    for name, when in {
+        "no_update": f"UPDATE ON {table.name}",
+        "no_delete": f"DELETE ON {table.name}",
+        "no_replace": f"INSERT ON {table.name} {taken}",  # INSERT OR REPLACE deletes silently
+    }.items():
+        _guard(table, f"CREATE TRIGGER {table.name}_{name} BEFORE {when} {refusal}", "sqlite")
+
+
+def _postgresql_guards(table: Table) -> None:
+    function = f"{table.name}_is_append_only"
+    body = f"BEGIN RAISE EXCEPTION '{table.name} is append-only'; END"
+    _guard(table, f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$", "postgresql")
+    trigger = f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table.name}"
+    _guard(table, f"{trigger} FOR EACH STATEMENT EXECUTE FUNCTION {function}()", "postgresql")
+
+
 for _table in APPEND_ONLY:
-    (_key,) = _table.primary_key.columns
-    _taken = f"WHEN EXISTS (SELECT 1 FROM {_table.name} WHERE {_key.name} = NEW.{_key.name})"
-    _trigger(_table, "no_update", f"UPDATE ON {_table.name}")
-    _trigger(_table, "no_delete", f"DELETE ON {_table.name}")
-    _trigger(_table, "no_replace", f"INSERT ON {_table.name} {_taken}")  # INSERT OR REPLACE deletes silently
+    _sqlite_guards(_table)
+    _postgresql_guards(_table)
