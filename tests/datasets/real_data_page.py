@@ -1,0 +1,106 @@
+"""Runs the queries of docs/explanation/real-data.md through the gate and writes their cleared tables into the page.
+
+`python tests/datasets/real_data_page.py` brings the page up to date; a test asks whether it is.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from ambergate_datasets.engines.project_key import database_key
+from ambergate_datasets.landing import land
+from ambergate_datasets.provisioning import provision
+from ambergate_datasets.state import StateFolder
+from ambergate_extension.pipeline import Answer
+from ambergate_extension.replay import open_gate
+from ambergate_policies.agreement import read_agreement
+from ambergate_policies.catalogue import read_catalogue
+from ambergate_policies.log import LogEntry
+
+PROJECTS = {
+    "nafld": ("nafld", "nafld"),
+    "omop-gibleed": ("omop", "omop_gibleed"),
+    "hes-artificial": ("hes_artificial", "hes_artificial"),
+}
+REPOSITORY = Path(__file__).parents[2]
+PAGE = REPOSITORY / "docs" / "explanation" / "real-data.md"
+SHARED = REPOSITORY.parent / "shared" / "data"
+SUPPRESSED = "·"
+_PIECE = re.compile(
+    r"<!-- project: (?P<project>[a-z-]+) -->|```sql\n(?P<sql>.*?)\n```\n\n<!-- result -->\n(?P<result>.*?)<!-- end -->",
+    re.DOTALL,
+)
+
+
+def provision_all(state: StateFolder) -> None:
+    """Land and provision the three data sets into an empty state folder."""
+    entries: list[LogEntry] = []
+
+    def record(entry: LogEntry) -> int:
+        entries.append(entry)
+        return len(entries) - 1
+
+    for project, (catalogue_name, folder) in PROJECTS.items():
+        catalogue = read_catalogue(REPOSITORY / "datasets" / "catalogues" / f"{catalogue_name}.yaml")
+        agreement = read_agreement(REPOSITORY / "policies" / "agreements" / f"{project}.yaml")
+        land(catalogue, SHARED / folder, state, record=record)
+        provision(agreement, catalogue, state, record=record)
+
+
+def up_to_date(page: str, state: StateFolder) -> str:
+    """The page with every result written anew."""
+    project = ""
+
+    def replace(piece: re.Match[str]) -> str:
+        nonlocal project
+        if piece["project"]:
+            project = piece["project"]
+            return piece[0]
+        result = as_markdown(_answer(state, project, piece["sql"]))
+        return f"```sql\n{piece['sql']}\n```\n\n<!-- result -->\n{result}<!-- end -->"
+
+    return _PIECE.sub(replace, page)
+
+
+def _answer(state: StateFolder, project: str, sql: str) -> Answer:
+    folder = state.project(project)
+    files = [folder / name for name in ("agreement.yaml", "catalogue.yaml", "project.duckdb")]
+    gate = open_gate(*files, database_key(state.keys, project))
+    try:
+        return gate.answer(sql)
+    finally:
+        gate.close()
+
+
+def as_markdown(answer: Answer) -> str:
+    """A released table as Markdown, and what was kept back."""
+    if answer.table is None or answer.mask is None:
+        raise ValueError(f"{answer.verdict}: {[finding.rule for finding in answer.findings]}")
+    names = answer.table.column_names
+    rows = zip(answer.table.to_pylist(), answer.mask.to_pylist(), strict=True)
+    lines = [
+        "| " + " | ".join(names) + " |",
+        "|" + "|".join(" --- " for _ in names) + "|",
+        *("| " + " | ".join(_cell(row[n], mask[n]) for n in names) + " |" for row, mask in rows),
+    ]
+    kept = f"{answer.suppressed_cells} cells suppressed, {answer.withheld_groups} groups withheld."
+    return "\n".join(lines) + f"\n\n{kept}\n"
+
+
+def _cell(value: object, suppressed: object) -> str:
+    if suppressed:
+        return SUPPRESSED
+    formats: dict[type, Callable[[object], str]] = {int: lambda v: f"{v:,}", float: lambda v: f"{v:.4g}"}
+    return formats.get(type(value), str)(value)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        state = StateFolder(Path(folder) / "state")
+        provision_all(state)
+        PAGE.write_text(up_to_date(PAGE.read_text(encoding="utf-8"), state), encoding="utf-8")
+    sys.stdout.write(f"{PAGE.relative_to(REPOSITORY)} is up to date\n")
