@@ -31,11 +31,22 @@ from ambergate_policies.algebra.expressions import (
     walk,
 )
 from ambergate_policies.algebra.kinds import Kind
-from ambergate_policies.algebra.relations import Derived, Group, Join, JoinKind, Partial, Relation, Scan, Values
+from ambergate_policies.algebra.relations import (
+    Derived,
+    Group,
+    Join,
+    JoinKind,
+    Ordering,
+    Partial,
+    Relation,
+    Scan,
+    Values,
+)
 from ambergate_policies.functions import ALLOWED, DATE_PARTS, INTERVAL_UNITS
 
 DATABASE = "project"
-OWNER = "o"
+OWNER = "person key"
+"""Not a name that a column can have (names.py): nothing granted can stand in its place."""
 CAST_TARGETS = frozenset({"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(18,3)", "VARCHAR", "DATE", "TIMESTAMP"})
 _INTERNAL = re.compile(r"[a-z][0-9]{0,6}")
 
@@ -66,7 +77,7 @@ def expression(node: Expression) -> str:  # noqa: C901 - one case per node of a 
         case Literal():
             return _literal(node)
         case Span(count=count, unit=unit):
-            return f"(INTERVAL ({int(count)}) {_listed(unit, INTERVAL_UNITS).upper()})"
+            return f"(INTERVAL '{int(count)} {_listed(unit, INTERVAL_UNITS)}')"
         case Comparison(operator=operator, left=left, right=right):
             return f"({expression(left)} {_listed(operator, _COMPARISONS)} {expression(right)})"
         case Logical(operator=operator, parts=parts):
@@ -121,6 +132,8 @@ def _literal(node: Literal) -> str:
 def _arithmetic(node: Arithmetic) -> str:
     operator = _listed(node.operator, _ARITHMETIC)
     left, right = expression(node.left), expression(node.right)
+    if node.left.kind is Kind.INT is node.kind and operator != "//":
+        left = f"TRY_CAST({left} AS BIGINT)"  # 32 bits would overflow, and TRY would make that a NULL
     if operator in {"/", "//", "%"}:
         right = f"NULLIF({right}, 0)"
     text = f"({left} {operator} {right})"
@@ -213,8 +226,8 @@ def _derived(node: Derived, used: dict[str, set[str]]) -> str:
 
 
 def _group(group: Group, owners: tuple[Owner, ...]) -> str:
-    keys = [owner_of(owners), *(expression(key) for key in group.keys)]
-    return f" GROUP BY {', '.join(keys)}"
+    keys = [*([owner_of(owners)] if owners else []), *(expression(key) for key in group.keys)]
+    return f" GROUP BY {', '.join(keys)}" if keys else ""
 
 
 _PARTIALS = frozenset({"count", "sum", "avg", "min", "max", "count_if"})
@@ -224,6 +237,15 @@ def _partial(node: Partial) -> str:
     argument = "*" if node.argument is None else expression(node.argument)
     text = f"{_listed(node.function, _PARTIALS)}({'DISTINCT ' if node.distinct else ''}{argument})"
     return text if node.domain is None else f"{text} FILTER (WHERE {expression(node.domain)})"
+
+
+def ordering(items: Iterable[Ordering]) -> list[str]:
+    """The terms of an ORDER BY."""
+    return [
+        f"{expression(item.expression)} {'DESC' if item.descending else 'ASC'} NULLS "
+        f"{'FIRST' if item.nulls_first else 'LAST'}"
+        for item in items
+    ]
 
 
 def columns_used(expressions: Iterable[Expression]) -> dict[str, set[str]]:

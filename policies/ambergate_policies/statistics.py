@@ -206,7 +206,7 @@ class Statement:
         return [
             f"x{index} AS (SELECT {keys}s{slot} / c{slot} AS v FROM p WHERE c{slot} > 0)",
             f"y{index} AS (SELECT {keys}v, row_number() {over} AS i, count(*) {whole} AS w FROM x{index})",
-            f"q{index} AS (SELECT {keys}avg(v) AS v{index}, sum(abs(v)) AS b{index}, max(abs(v)) AS t{index} "
+            f"q{index} AS (SELECT {keys}avg(v) AS v{index}, sum(abs(v)) AS b{index}, max(abs(v), 2) AS t{index} "
             f"FROM y{index} WHERE {inside}{group})",
         ]
 
@@ -231,7 +231,8 @@ class Statement:
                 numbers |= {
                     "value": f"q{index}.v{index}",
                     "absolute": f"q{index}.b{index}",
-                    "largest": f"q{index}.t{index}",
+                    "largest": f"q{index}.t{index}[1]",
+                    "second": f"q{index}.t{index}[2]",
                 }
             for number in NUMBERS:
                 kind = "BIGINT" if number in NUMBERS[:5] else "DOUBLE"
@@ -351,13 +352,14 @@ def all_expressions(boundary: Boundary) -> list[Expression]:
         found += [part for part in (aggregate.argument, aggregate.domain) if part is not None]
     if boundary.condition is not None:
         found.append(boundary.condition)
-    return found + _within(boundary.relation)
+    return found + within(boundary.relation)
 
 
-def _within(node: Relation) -> list[Expression]:
+def within(node: Relation) -> list[Expression]:
+    """Every expression inside a relation: join conditions and what subqueries compute."""
     match node:
         case Join(left=left, right=right, on=on):
-            return [*_within(left), *_within(right), *([on] if on is not None else [])]
+            return [*within(left), *within(right), *([on] if on is not None else [])]
         case Derived():
             found = [item for _, item in node.items]
             found += [node.condition] if node.condition is not None else []
@@ -365,16 +367,16 @@ def _within(node: Relation) -> list[Expression]:
                 found += node.group.keys
                 for _, partial in node.group.partials:
                     found += [part for part in (partial.argument, partial.domain) if part is not None]
-            return [*found, *_within(node.relation)]
+            return [*found, *within(node.relation)]
         case _:
             return []
 
 
-def reads(boundary: Boundary) -> dict[str, set[str]]:
-    """The stored columns that a boundary reads, by table: what the engine's bound plan may touch and no more."""
-    used = columns_used(all_expressions(boundary))
+def reads(relation: Relation, expressions: list[Expression]) -> dict[str, set[str]]:
+    """The stored columns that expressions over a relation read, by table: what the engine's bound plan may touch."""
+    used = columns_used(expressions)
     tables: dict[str, set[str]] = {}
-    for scan in scans(boundary.relation):
+    for scan in scans(relation):
         names = tables.setdefault(scan.table, set())
         names |= {column.name for column in scan.columns if column.name in used.get(scan.source, set())}
         if scan.owner is not None:
