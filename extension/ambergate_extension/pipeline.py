@@ -30,7 +30,7 @@ from ambergate_policies.catalogue import Catalogue, read_catalogue
 from ambergate_policies.certificates import Certified
 from ambergate_policies.clearing import ClearedTable
 from ambergate_policies.errors import AmbergateError, IntegrityError, OperatorError, UserError
-from ambergate_policies.kernel import Kernel, Prepared
+from ambergate_policies.kernel import Kernel, Prepared, PreparedPublic
 from ambergate_policies.log import LogEntry
 from ambergate_policies.packs import read_pack
 from ambergate_policies.postprocessing import measures_of
@@ -122,7 +122,8 @@ class Gate:
     def open(cls, state: StateFolder, project: str, account: str) -> Gate:
         """Open a provisioned project for an account. Raises OperatorError, UserError or IntegrityError."""
         folder = state.project(project)
-        kernel = read_kernel(folder / "agreement.yaml", folder / "catalogue.yaml")
+        documents = KernelFiles(folder / "agreement.yaml", folder / "catalogue.yaml")
+        kernel = documents()
         engine = EngineProcess(folder / "project.duckdb", database_key(state.keys, project))
         engine.start()
         recorder = Store.open(state.store_url, state.keys, state.log)
@@ -131,7 +132,7 @@ class Gate:
             engine=engine,
             recorder=recorder,
             account=account,
-            reload=lambda: read_kernel(folder / "agreement.yaml", folder / "catalogue.yaml"),
+            reload=documents,
         )
 
     def answer(self, sql: str) -> Answer:
@@ -181,6 +182,8 @@ class Gate:
         began = time.perf_counter()
         kernel = self._current()
         prepared = kernel.prepare(sql, account=self._account, on=self._now().date())
+        if isinstance(prepared, PreparedPublic):
+            return self._answer_public(sql, prepared, began)
         first = prepared.certificate or prepared.statement
         prepared.check_plan(self._engine.plan(first))
         checked = time.perf_counter()
@@ -195,6 +198,16 @@ class Gate:
         if shaped.flagged or any(finding.action is Decision.HOLD for finding in shaped.cleared.findings):
             return self._hold(sql, shaped, ms)
         return self._release(sql, shaped, ms)
+
+    def _answer_public(self, sql: str, prepared: PreparedPublic, began: float) -> Answer:
+        """Reference tables only: nothing to clear, recorded and released like everything else."""
+        prepared.check_plan(self._engine.plan(prepared.statement))
+        checked = time.perf_counter()
+        table = self._engine.run(prepared.statement).rename_columns(list(prepared.columns))
+        ms = {"check": _ms(began, checked), "execute": _ms(checked, time.perf_counter()), "clear": 0.0}
+        mask = pa.table([pa.array([False] * table.num_rows, pa.bool_())] * table.num_columns, names=table.column_names)
+        answer = Answer("released", (), table, mask, ms=ms)
+        return replace(answer, log_index=self._recorder.append(self._entry(sql, answer, digest(table))))
 
     def _recount(self, prepared: Prepared, found: pa.Table) -> pa.Table:
         """The statistics to clear: as found where they are exact or proven, else counted exactly."""
@@ -292,6 +305,27 @@ class Gate:
         if incident:
             body["incident"] = incident
         return LogEntry(kind, self._now(), self._account or "administrator", agreement.project, body)
+
+
+class KernelFiles:
+    """The kernel of two files, read again when either has changed: suspension counts from the next query on."""
+
+    def __init__(self, agreement: Path, catalogue: Path) -> None:
+        self._paths = (agreement, catalogue)
+        self._seen: tuple[tuple[int, int, int], ...] = ()
+        self._kernel: Kernel | None = None
+
+    def __call__(self) -> Kernel:
+        """The kernel as the files stand now. Raises UserError, or OperatorError when a file is gone."""
+        try:
+            stats = [path.stat() for path in self._paths]
+        except OSError:
+            raise OperatorError("the project's agreement or catalogue is missing") from None
+        seen = tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
+        if self._kernel is None or seen != self._seen:
+            self._kernel = read_kernel(*self._paths)
+            self._seen = seen
+        return self._kernel
 
 
 def read_kernel(agreement: Path, catalogue: Path) -> Kernel:

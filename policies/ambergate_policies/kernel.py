@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ambergate_policies import boundplan, certificates, clearing, postprocessing, statistics
+from ambergate_policies import boundplan, certificates, clearing, postprocessing, public, statistics
 from ambergate_policies.agreement import Agreement
-from ambergate_policies.algebra.relations import Program
+from ambergate_policies.algebra.relations import Program, PublicProgram, scans
 from ambergate_policies.catalogue import Catalogue, Role
 from ambergate_policies.certificates import UNCERTAIN, Certified
 from ambergate_policies.clearing import ClearedTable
@@ -21,6 +21,19 @@ from ambergate_policies.lowering.query import lower
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.packs import RulePack
 from ambergate_policies.verdict import Decision, Finding, QueryRefused
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPublic:
+    """A query over reference tables: one statement, nothing to clear."""
+
+    columns: tuple[str, ...]
+    statement: str
+    reads: dict[str, set[str]]
+
+    def check_plan(self, plan_json: str) -> None:
+        """Raises IntegrityError unless the engine understood the statement as the kernel did."""
+        boundplan.check(plan_json, self.reads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +85,30 @@ class Kernel:
         if problems:
             raise UserError("; ".join(problems))
 
-    def prepare(self, text: str, *, account: str | None, on: date) -> Prepared:
+    def prepare(self, text: str, *, account: str | None, on: date) -> Prepared | PreparedPublic:
         """Check one query of one person on one day. Raises QueryRefused with findings that say what to change.
 
         account: None for an administrator's trial of the agreement (`ambergate replay`)."""
         self._authorise(account, on)
         try:
             program = lower(Reading(text), self.catalogue, self.agreement)
-            boundary, minimum = program.boundary, self.pack.threshold.minimum
-            return Prepared(
-                program,
-                self.pack,
-                statement=statistics.statement(boundary, minimum),
-                certificate=certificates.statement(boundary, minimum),
-                recount=statistics.statement(boundary, minimum, only=UNCERTAIN),
-                reads=statistics.reads(boundary),
-            )
+            if isinstance(program, PublicProgram):
+                return _prepared_public(program)
+            return self._prepared(program)
         except RecursionError:
             finding = Finding("size", Decision.REFUSE, "the query is nested too deeply", hint="use WITH, or IN (...)")
             raise QueryRefused(finding) from None
+
+    def _prepared(self, program: Program) -> Prepared:
+        boundary, minimum = program.boundary, self.pack.threshold.minimum
+        return Prepared(
+            program,
+            self.pack,
+            statement=statistics.statement(boundary, minimum),
+            certificate=certificates.statement(boundary, minimum),
+            recount=statistics.statement(boundary, minimum, only=UNCERTAIN),
+            reads=statistics.reads(boundary.relation, statistics.all_expressions(boundary)),
+        )
 
     def _authorise(self, account: str | None, on: date) -> None:
         agreement, terms = self.agreement, self.agreement.terms
@@ -101,6 +119,13 @@ class Kernel:
             raise _refused("not-in-force", message, terms.clause)
         if account is not None and agreement.person(account) is None:
             raise _refused("not-named", f"this account is not named on agreement {agreement.agreement}", "parties")
+
+
+def _prepared_public(program: PublicProgram) -> PreparedPublic:
+    if any(scan.owner is not None for scan in scans(program.relation)):
+        raise _refused("row-level", "a table about persons cannot be read as a reference table", "data")
+    reads = statistics.reads(program.relation, statistics.within(program.relation))
+    return PreparedPublic(program.names, public.statement(program), reads)
 
 
 def _refused(rule: str, message: str, clause: str) -> QueryRefused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ambergate_policies.algebra.expressions import Column, Expression, walk
 from ambergate_policies.algebra.relations import CLEARED, Program
-from ambergate_policies.printing import expression, quoted
+from ambergate_policies.printing import expression, ordering, quoted
 
 
 def statement(program: Program) -> str:
@@ -19,11 +19,7 @@ def statement(program: Program) -> str:
     text = f"SELECT {', '.join(items)} FROM {quoted(CLEARED)}"
     if program.having is not None:
         text += f" WHERE {expression(program.having)}"
-    order = [
-        f"{expression(item.expression)} {'DESC' if item.descending else 'ASC'} NULLS "
-        f"{'FIRST' if item.nulls_first else 'LAST'}"
-        for item in program.order
-    ]
+    order = ordering(program.order)
     order += [f"{quoted(CLEARED)}.{quoted(f'k{index}')} ASC NULLS LAST" for index in range(len(program.boundary.keys))]
     text += f" ORDER BY {', '.join(order)}" if order else ""
     text += f" LIMIT {int(program.limit)}" if program.limit is not None else ""

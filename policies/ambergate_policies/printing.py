@@ -235,8 +235,13 @@ _PARTIALS = frozenset({"count", "sum", "avg", "min", "max", "count_if"})
 
 def _partial(node: Partial) -> str:
     argument = "*" if node.argument is None else expression(node.argument)
+    wide = None
+    if node.function == "sum" and node.argument is not None:  # a sum of HUGEINT or DECIMAL could overflow, and tell
+        wide = "BIGINT" if node.argument.kind is Kind.INT else "DOUBLE"
+        argument = f"TRY_CAST({argument} AS {wide})"
     text = f"{_listed(node.function, _PARTIALS)}({'DISTINCT ' if node.distinct else ''}{argument})"
-    return text if node.domain is None else f"{text} FILTER (WHERE {expression(node.domain)})"
+    text = text if node.domain is None else f"{text} FILTER (WHERE {expression(node.domain)})"
+    return text if wide is None else f"TRY_CAST({text} AS {wide})"
 
 
 def ordering(items: Iterable[Ordering]) -> list[str]:

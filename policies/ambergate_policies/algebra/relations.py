@@ -134,6 +134,18 @@ class Program:
     distinct: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PublicProgram:
+    """A query over Public relations alone: nothing to clear. `columns` are those of `relation`, by `names`."""
+
+    relation: Relation
+    names: tuple[str, ...]
+    columns: tuple[Column, ...]
+    order: tuple[Ordering, ...]
+    limit: int | None
+    offset: int
+
+
 def scans(relation: Relation) -> tuple[Scan, ...]:
     """Every scan below a relation, in the order of the text."""
     match relation:

@@ -181,7 +181,7 @@ class Scalars:
             if Kind.TEXT in (left.kind, right.kind):
                 hint = "put codes in single quotes; write dates as DATE '2020-01-31'; or use TRY_CAST"
             raise self.reading.refuse("type", f"a {left.kind} cannot be compared with a {right.kind}", node, hint=hint)
-        return left, right
+        return widened(left, right.kind), widened(right, left.kind)
 
     def between(self, node: exp.Between) -> Expression:
         if node.args.get("symmetric"):
@@ -203,7 +203,7 @@ class Scalars:
         for item in node.expressions:
             part, value = self._meet(node, part, self.value(item))
             values.append(value)
-        return InList(part, tuple(values))
+        return InList(part, tuple(widened(value, part.kind) for value in values))
 
     def like(self, node: exp.Expr) -> Expression:
         part, pattern = self.value(node.this), self.value(node.expression)
@@ -266,7 +266,8 @@ class Scalars:
         otherwise = node.args.get("default") if isinstance(node, exp.Case) else node.args.get("false")
         default = self.value(otherwise) if otherwise is not None else None
         kind = self._common_kind(node, [*values, default] if default is not None else values)
-        return Case(tuple(zip(tests, values, strict=True)), default, kind)
+        values = [widened(value, kind) for value in values]
+        return Case(tuple(zip(tests, values, strict=True)), widened(default, kind) if default else None, kind)
 
     def _common_kind(self, node: exp.Expr, values: list[Expression]) -> Kind:
         kind: Kind | None = Kind.NULL
@@ -326,6 +327,8 @@ class Scalars:
             if index in function.constant and not isinstance(argument, Literal):
                 raise self.reading.refuse("function", f"{function.name} needs a constant there", node)
         kind = function.result or self._call_kind(node, function, arguments)
+        if function.result is None:
+            arguments = tuple(widened(argument, kind) for argument in arguments)
         return Call(function, arguments, kind, unit)
 
     def _call_kind(self, node: exp.Expr, function: Function, arguments: tuple[Expression, ...]) -> Kind:
@@ -358,6 +361,11 @@ def coerce(node: Expression, towards: Kind) -> Expression:
     if node.kind is Kind.INT and towards is Kind.BOOL and node.value in (0, 1):
         return Literal(bool(node.value), Kind.BOOL)
     return node
+
+
+def widened(node: Expression, towards: Kind) -> Expression:
+    """A date as a timestamp where it meets one. The engine's own cast raises for far dates, and so would tell."""
+    return Cast(node, "TIMESTAMP", Kind.TIME) if node.kind is Kind.DATE and towards is Kind.TIME else node
 
 
 def as_text(node: Expression) -> Expression:

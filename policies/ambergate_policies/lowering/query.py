@@ -25,6 +25,7 @@ from ambergate_policies.algebra.relations import (
     Output,
     Partial,
     Program,
+    PublicProgram,
     Relation,
 )
 from ambergate_policies.catalogue import Catalogue
@@ -43,7 +44,7 @@ _SELECT_PARTS = frozenset(
 )
 
 
-def lower(reading: Reading, catalogue: Catalogue, agreement: Agreement) -> Program:
+def lower(reading: Reading, catalogue: Catalogue, agreement: Agreement) -> Program | PublicProgram:
     """The program that a text means under an agreement. Raises QueryRefused."""
     return _Query(reading, catalogue, agreement).program()
 
@@ -55,7 +56,7 @@ class _Query:
         self.names = Names(reading, catalogue, agreement)
         self._subqueries = 0
 
-    def program(self) -> Program:
+    def program(self) -> Program | PublicProgram:
         tree = self.reading.tree
         while isinstance(tree, exp.Subquery) and set(_given(tree)) == {"this"}:
             tree = tree.this
@@ -63,10 +64,9 @@ class _Query:
             raise self._no_select(tree)
         ctes = self._check_parts(tree, {})
         rows = self._from(tree, ctes)
-        scalars = PersonScalars(self.names, rows.scope)
         if not rows.owners:
-            raise self.reading.refuse("row-level", "the query reads no table about persons", tree)
-        return _Boundary(self, tree, rows, scalars).program()
+            return _public(self, tree, rows)
+        return _Boundary(self, tree, rows, PersonScalars(self.names, rows.scope)).program()
 
     def _no_select(self, tree: exp.Expr) -> QueryRefused:
         word = self.reading.text.split(None, 1)[0].upper()[:20] if self.reading.text.strip() else "nothing"
@@ -119,6 +119,51 @@ class _Query:
         return _Nested(self, node, self._from(node, inner), alias).lower()
 
 
+def _public(query: _Query, select: exp.Select, rows: Rows) -> PublicProgram:
+    """A query over reference tables and VALUES alone: no row of it belongs to anybody."""
+    nested = _Nested(query, select, rows, "", outermost=True)
+    relation, source = nested.lower()
+    names = [name for name, value in source.columns.items() if isinstance(value, Column)]
+    order = []
+    clause = select.args.get("order")
+    for item in clause.expressions if clause is not None else ():
+        order.append(_public_ordering(query.reading, item, list(source.columns.items())))
+    limit, offset = constant(query.reading, select, "limit"), constant(query.reading, select, "offset")
+    columns = tuple(value for value in source.columns.values() if isinstance(value, Column))
+    return PublicProgram(relation, tuple(names), columns, tuple(order), limit, offset or 0)
+
+
+def _public_ordering(reading: Reading, item: exp.Expr, columns: list[tuple[str, Expression]]) -> Ordering:
+    node = item.this
+    for position, (name, value) in enumerate(columns, 1):
+        by_position = isinstance(node, exp.Literal) and str(node.this) == str(position)
+        if by_position or (isinstance(node, exp.Column) and _same(node.name, name)):
+            return Ordering(value, bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
+    raise reading.refuse("syntax", "order by a column of the result", node)
+
+
+def default_name(reading: Reading, item: exp.Expr) -> str:
+    """The name of an output without an alias: the column's, the function's, or the text itself."""
+    if isinstance(item, exp.Column):
+        return item.name
+    inner = item.this if isinstance(item, exp.Filter) else item
+    if isinstance(inner, exp.Func):
+        return inner.sql_name().lower()
+    span = reading.span(item)
+    return reading.text[span.start : span.end][:60] if span else "column"
+
+
+def constant(reading: Reading, select: exp.Select, key: str) -> int | None:
+    """LIMIT or OFFSET: a whole number written in the query."""
+    clause = select.args.get(key)
+    if clause is None:
+        return None
+    node = clause.expression
+    if not isinstance(node, exp.Literal) or not str(node.this).isdigit() or clause.args.get("limit_options"):
+        raise reading.refuse("syntax", f"{key.upper()} must be a whole number", clause)
+    return int(node.this)
+
+
 class _Boundary:
     """The outermost SELECT of a query: what it groups by, what it measures, what it does with the cleared table."""
 
@@ -144,8 +189,8 @@ class _Boundary:
         held = above.condition(having.this) if having is not None else None
         order = tuple(self._ordering(item, above, outputs) for item in self._order_items())
         boundary = Boundary(self.rows.relation, self.rows.owners, condition, keys, tuple(above.found))
-        limit, offset = self._constant("limit"), self._constant("offset") or 0
-        return Program(boundary, outputs, held, order, limit, offset)
+        limit, offset = constant(self.reading, self.select, "limit"), constant(self.reading, self.select, "offset")
+        return Program(boundary, outputs, held, order, limit, offset or 0)
 
     # -- grouping
 
@@ -225,20 +270,12 @@ class _Boundary:
     def _output_names(self, items: list[exp.Expr]) -> list[str]:
         names: list[str] = []
         for item in items:
-            name = item.alias if isinstance(item, exp.Alias) else self._default_name(item)
+            name = item.alias if isinstance(item, exp.Alias) else default_name(self.reading, item)
             base, count = name, 1
             while name.lower() in (other.lower() for other in names):
                 name, count = f"{base}_{count}", count + 1
             names.append(name)
         return names
-
-    def _default_name(self, item: exp.Expr) -> str:
-        if isinstance(item, exp.Column):
-            return item.name
-        span = self.reading.span(item)
-        inner = item.this if isinstance(item, exp.Filter) else item
-        word = inner.sql_name().lower() if isinstance(inner, exp.Func) else ""
-        return word or (self.reading.text[span.start : span.end][:60] if span else "column")
 
     def _order_items(self) -> list[exp.Expr]:
         order = self.select.args.get("order")
@@ -263,15 +300,6 @@ class _Boundary:
                 if _same(output.name, node.name):
                     return output.expression
         return above.value(node)
-
-    def _constant(self, key: str) -> int | None:
-        clause = self.select.args.get(key)
-        if clause is None:
-            return None
-        node = clause.expression
-        if not isinstance(node, exp.Literal) or not str(node.this).isdigit() or clause.args.get("limit_options"):
-            raise self.reading.refuse("syntax", f"{key.upper()} must be a whole number", clause)
-        return int(node.this)
 
 
 class _Above(Scalars):
@@ -341,8 +369,9 @@ class _Above(Scalars):
 class _Nested:
     """A subquery over person rows: a projection, or one row per person and further keys."""
 
-    def __init__(self, query: _Query, select: exp.Select, rows: Rows, alias: str) -> None:
+    def __init__(self, query: _Query, select: exp.Select, rows: Rows, alias: str, *, outermost: bool = False) -> None:
         self.query = query
+        self.outermost = outermost
         self.names = query.names
         self.reading = query.reading
         self.select = select
@@ -351,7 +380,7 @@ class _Nested:
         self.scalars = PersonScalars(query.names, rows.scope)
 
     def lower(self) -> tuple[Relation, Source]:
-        for key in ("limit", "offset"):
+        for key in () if self.outermost else ("limit", "offset"):
             if self.select.args.get(key) is not None:
                 raise self.reading.refuse(
                     "row-level", "LIMIT inside a subquery picks individuals", self.select.args[key]
@@ -370,10 +399,21 @@ class _Nested:
         if distinct is not None and distinct.args.get("on"):
             raise self.reading.refuse("row-level", "DISTINCT ON is not understood yet", distinct)
         items = self._items(self.scalars)
-        if any(isinstance(item, Owner) and item.source in self.rows.nullable for _, item in items):
+        self._refuse_missing([item for _, item in items])
+        if distinct is not None and not any(isinstance(item, Owner) for _, item in items) and self.rows.owners:
+            raise self.reading.refuse(
+                "subquery",
+                "DISTINCT over many persons inside a subquery is not understood yet",
+                distinct,
+                hint="select the person key too, or use count(DISTINCT ...) in the outermost SELECT",
+            )
+        return self._derived(self.rows.relation, self.rows.owners, items, condition, distinct is not None)
+
+    def _refuse_missing(self, items: list[Expression]) -> None:
+        """A person key that an outer join can leave NULL is not the key that the rows are counted by."""
+        if any(isinstance(item, Owner) and item.source in self.rows.nullable for item in items):
             message = "this person key may be missing after the outer join"
             raise self.reading.refuse("join-on-owner", message, self.select, hint="select the other table's key")
-        return self._derived(self.rows.relation, self.rows.owners, items, condition, distinct is not None)
 
     def _items(self, scalars: Scalars) -> list[tuple[str, Expression]]:
         items: list[tuple[str, Expression]] = []
@@ -382,8 +422,8 @@ class _Nested:
                 items += self._star(node)
                 continue
             inner = node.unalias()
-            name = node.alias if isinstance(node, exp.Alias) else getattr(inner, "name", "")
-            items.append((name or f"column{len(items)}", scalars.lower(inner)))
+            name = node.alias if isinstance(node, exp.Alias) else default_name(self.reading, inner)
+            items.append((name, scalars.lower(inner)))
         return items
 
     def _star(self, node: exp.Expr) -> list[tuple[str, Expression]]:
@@ -426,12 +466,17 @@ class _Nested:
     def _grouped(self, condition: Expression | None, group: exp.Group | None) -> tuple[Relation, Source]:
         nodes = [] if group is None else self._group_nodes(group)
         keys = [self.scalars.lower(node) for node in nodes]
-        if not any(isinstance(key, Owner) for key in keys):
+        if self.rows.owners and not any(isinstance(key, Owner) for key in keys):
             raise self.reading.refuse(
                 "subquery",
                 "a subquery that aggregates over many persons is not understood yet",
                 group or self.select.expressions[0],
                 hint="group the subquery by the person key, or make it the outermost SELECT",
+            )
+        self._refuse_missing(keys)
+        if self.select.args.get("distinct") is not None:
+            raise self.reading.refuse(
+                "syntax", "DISTINCT beside GROUP BY is not understood", self.select, hint="drop it"
             )
         others = tuple(key for key in keys if not isinstance(key, Owner))
         inner = _PersonLevel(self, self.names.fresh(), others)
@@ -443,7 +488,7 @@ class _Nested:
         grouped = Derived(
             inner.source, self.rows.relation, stored, self.rows.owners, condition, group=Group(others, partials)
         )
-        return self._derived(grouped, (Owner(inner.source),), items, held)
+        return self._derived(grouped, (Owner(inner.source),) if self.rows.owners else (), items, held)
 
     def _group_nodes(self, group: exp.Group) -> list[exp.Expr]:
         if set(_given(group)) - {"expressions", "all"}:
@@ -531,7 +576,7 @@ class _PersonLevel(Scalars):
         if name in ("sum", "avg") and value.kind is Kind.BOOL:
             value = _as_integer(value)
         found = grade(value)
-        if found.grade in (Grade.INDICATOR, Grade.CONSTANT):
+        if found.grade is Grade.CONSTANT or (found.grade is Grade.INDICATOR and name in ("sum", "avg")):
             found = Measurability(Grade.COUNT, 1)
         kind = Kind.NUM if name == "avg" else value.kind
         return Partial(name, value, domain), kind, found

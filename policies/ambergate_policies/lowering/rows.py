@@ -20,7 +20,7 @@ from ambergate_policies.algebra.expressions import (
 )
 from ambergate_policies.algebra.kinds import Kind, common
 from ambergate_policies.algebra.relations import Join, JoinKind, Relation, Values
-from ambergate_policies.lowering.expressions import Scalars
+from ambergate_policies.lowering.expressions import Scalars, widened
 from ambergate_policies.lowering.measures import grade
 from ambergate_policies.lowering.scope import Names, Scope, Source
 from ambergate_policies.verdict import QueryRefused
@@ -38,6 +38,7 @@ class Rows:
     owners: tuple[Owner, ...]
     linked: set[str] = field(default_factory=set)
     nullable: set[str] = field(default_factory=set)
+    commas: bool = False
 
 
 class PersonScalars(Scalars):
@@ -128,6 +129,7 @@ class FromClause:
         columns = []
         for index in range(width):
             kind = self._column_kind(node, [row[index] for row in rows])
+            rows = [(*row[:index], widened(row[index], kind), *row[index + 1 :]) for row in rows]
             columns.append(Column(source, f"v{index}", kind))
         named = {name.lower(): column for name, column in zip(names, columns, strict=True)}
         relation = Values(source, tuple(columns), tuple(rows))
@@ -153,7 +155,8 @@ class FromClause:
             raise self.reading.refuse("ambiguous", f"{source.alias!r} is used twice", node, hint="give it an alias")
         left = Scope(list(rows.scope.sources), dict(rows.scope.merged))
         rows.scope.sources.append(source)
-        on = self._condition(rows, left, source, node, equalities)
+        on = self._condition(rows, left, source, node, kind, equalities)
+        rows.commas |= _is_comma(node)
         self._check_persons(rows, source, kind, on, node)
         rows.relation = Join(kind, rows.relation, relation, on)
         rows.owners = self._owners(rows, source, kind)
@@ -181,13 +184,19 @@ class FromClause:
         left: Scope,
         source: Source,
         node: exp.Join,
+        kind: JoinKind,
         equalities: list[tuple[exp.Column, exp.Column]],
     ) -> Expression | None:
         if (on := node.args.get("on")) is not None:
             return PersonScalars(self.names, rows.scope).condition(on)
         if using := node.args.get("using"):
+            if rows.commas:
+                message = "USING after a comma in FROM can be read in two ways"
+                raise self.reading.refuse("ambiguous", message, node, hint="write JOIN ... ON for every table")
             return self._using(rows, left, source, using, node)
         if source.owner is None or not rows.owners:
+            if kind is not JoinKind.INNER:
+                raise self.reading.refuse("syntax", f"a {kind} JOIN needs ON or USING", node)
             return None
         return self._from_where(rows, source, equalities)
 
@@ -200,7 +209,7 @@ class FromClause:
             theirs = self.names.column(Scope([source]), name)
             if common(mine.kind, theirs.kind) is None:
                 raise self.reading.refuse("type", f"{item.name!r} is of different kinds in the two tables", item)
-            parts.append(Comparison("=", mine, theirs))
+            parts.append(Comparison("=", widened(mine, theirs.kind), widened(theirs, mine.kind)))
             side = (node.args.get("side") or "").upper()
             if side != "FULL":
                 rows.scope.merged[item.name.lower()] = theirs if side == "RIGHT" else mine
@@ -253,6 +262,10 @@ class FromClause:
         if kind is JoinKind.RIGHT and theirs:
             return theirs
         return rows.owners + theirs if kind is JoinKind.FULL else rows.owners
+
+
+def _is_comma(node: exp.Join) -> bool:
+    return not any(node.args.get(key) for key in ("side", "kind", "on", "using"))
 
 
 def _conjuncts(node: Expression) -> tuple[Expression, ...]:

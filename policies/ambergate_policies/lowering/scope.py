@@ -23,7 +23,7 @@ from ambergate_policies.algebra.expressions import (
 )
 from ambergate_policies.algebra.kinds import OF_COLUMN, Kind
 from ambergate_policies.algebra.relations import Scan, ScannedColumn
-from ambergate_policies.catalogue import Catalogue, Role, Table
+from ambergate_policies.catalogue import Catalogue, ColumnType, Role, Table
 from ambergate_policies.catalogue import Column as CatalogueColumn
 from ambergate_policies.lowering.text import Reading
 
@@ -86,7 +86,7 @@ class Names:
             declared = known.get(column_name)
             if declared is not None:
                 columns[column_name.lower()] = _column(source, column_name, declared)
-                stored.append(ScannedColumn(column_name, declared.type.value))
+                stored.append(ScannedColumn(column_name, _read_as(declared)))
         owner = Owner(source) if table.owner else None
         scan = Scan(source, name, tuple(stored), table.owner, self._row_filter(source, table, grant))
         return scan, Source(alias, columns, owner, table.owner, table, grant)
@@ -174,6 +174,11 @@ def _column(source: str, name: str, declared: CatalogueColumn) -> Column:
     if declared.role is Role.RECORD:
         grade = Measurability(Grade.RECORD)
     return Column(source, name, kind, grade)
+
+
+def _read_as(declared: CatalogueColumn) -> str:
+    """Decimals as doubles: arithmetic between decimals and whole numbers raises for some values."""
+    return "DOUBLE" if declared.type is ColumnType.DECIMAL else declared.type.value
 
 
 def _cast_target(declared: CatalogueColumn | None) -> str:
