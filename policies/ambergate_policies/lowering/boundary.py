@@ -1,0 +1,223 @@
+"""The outermost SELECT of a query: what it groups by, what it measures, what it does with the cleared table."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from ambergate_policies.agreement import Agreement
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Literal, Owner
+from ambergate_policies.algebra.relations import CLEARED, Boundary, Ordering, Output, Program
+from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates, has_aggregate, is_aggregate
+from ambergate_policies.lowering.expressions import Scalars
+from ambergate_policies.lowering.outputs import constant, default_name, given, same
+from ambergate_policies.lowering.rows import PersonScalars, Rows
+from ambergate_policies.lowering.text import Reading
+from ambergate_policies.verdict import QueryRefused
+
+
+class OutermostSelect:
+    """The outermost SELECT of a query: what it groups by, what it measures, what it does with the cleared table."""
+
+    def __init__(
+        self, reading: Reading, agreement: Agreement, select: exp.Select, rows: Rows, scalars: PersonScalars
+    ) -> None:
+        self.reading = reading
+        self.agreement = agreement
+        self.select = select
+        self.rows = rows
+        self.scalars = scalars
+        self.aggregates = Aggregates(scalars, rows.owners)
+
+    def program(self) -> Program:
+        items = self.select.expressions
+        where = self.select.args.get("where")
+        condition = self.scalars.condition(where.this) if where is not None else None
+        keys = tuple(_unique(self._keys(items)))
+        above = _Above(self, keys)
+        outputs = tuple(
+            Output(name, above.value(item.unalias()))
+            for name, item in zip(self._output_names(items), items, strict=True)
+        )
+        having = self.select.args.get("having")
+        held = above.condition(having.this) if having is not None else None
+        order = tuple(self._ordering(item, above, outputs) for item in self._order_items())
+        boundary = Boundary(self.rows.relation, self.rows.owners, condition, keys, tuple(above.found))
+        limit, offset = constant(self.reading, self.select, "limit"), constant(self.reading, self.select, "offset")
+        return Program(boundary, outputs, held, order, limit, offset or 0)
+
+    # -- grouping
+
+    def _keys(self, items: list[exp.Expr]) -> list[Expression]:
+        group = self.select.args.get("group")
+        aggregated = any(has_aggregate(item) for item in items) or self._having_aggregates()
+        distinct = self.select.args.get("distinct")
+        if distinct is not None and distinct.args.get("on"):
+            raise self.reading.refuse("row-level", "DISTINCT ON picks single rows", distinct, hint="use GROUP BY")
+        if distinct is not None and (aggregated or group is not None):
+            raise self.reading.refuse("syntax", "DISTINCT beside GROUP BY is not understood", distinct, hint="drop it")
+        if group is None:
+            if aggregated:
+                return []
+            if distinct is None:
+                raise self._row_level()
+            return [self._key(item.unalias()) for item in items]
+        return [self._key(node) for node in self._group_nodes(group, items)]
+
+    def _having_aggregates(self) -> bool:
+        having = self.select.args.get("having")
+        return having is not None and has_aggregate(having)
+
+    def _group_nodes(self, group: exp.Group, items: list[exp.Expr]) -> list[exp.Expr]:
+        parts = set(given(group))
+        if parts - {"expressions", "all"}:
+            raise self.reading.refuse("syntax", "only plain GROUP BY is understood yet", group)
+        if group.args.get("all"):
+            return [item.unalias() for item in items if not has_aggregate(item)]
+        nodes = []
+        for node in group.expressions:
+            if isinstance(node, exp.Rollup | exp.Cube | exp.GroupingSets | exp.Tuple):
+                raise self.reading.refuse("syntax", "only plain GROUP BY is understood yet", node)
+            nodes.append(self._group_node(node, items))
+        return nodes
+
+    def _group_node(self, node: exp.Expr, items: list[exp.Expr]) -> exp.Expr:
+        """A position or an output's alias stands for that output; a column of the tables goes first."""
+        if isinstance(node, exp.Literal) and not node.is_string:
+            position = int(node.this) if str(node.this).isdigit() else 0
+            if not 1 <= position <= len(items):
+                raise self.reading.refuse("syntax", "GROUP BY names a position that does not exist", node)
+            return items[position - 1].unalias()
+        if isinstance(node, exp.Column) and not node.table:
+            try:
+                self.scalars.lower(node)
+            except QueryRefused:
+                named = [item for item in items if isinstance(item, exp.Alias) and same(item.alias, node.name)]
+                if named:
+                    return named[0].unalias()
+                raise
+        return node
+
+    def _key(self, node: exp.Expr) -> Expression:
+        if has_aggregate(node):
+            raise self.reading.refuse("aggregate", "an aggregate cannot be grouped by", node)
+        key = self.scalars.lower(node)
+        if isinstance(key, Owner):
+            raise self.reading.refuse(
+                "row-level",
+                "grouping by the person key makes one row per person, which never leaves",
+                node,
+                hint="put this SELECT into a subquery and aggregate over it",
+            )
+        return key
+
+    def _row_level(self) -> QueryRefused:
+        return self.reading.refuse(
+            "row-level",
+            "the result would have one row per person or event",
+            self.select.expressions[0] if self.select.expressions else self.select,
+            hint="count or average them: SELECT ..., count(DISTINCT person_id) ... GROUP BY ...",
+        )
+
+    # -- the rest
+
+    def _output_names(self, items: list[exp.Expr]) -> list[str]:
+        names: list[str] = []
+        for item in items:
+            name = item.alias if isinstance(item, exp.Alias) else default_name(self.reading, item)
+            base, count = name, 1
+            while name.lower() in (other.lower() for other in names):
+                name, count = f"{base}_{count}", count + 1
+            names.append(name)
+        return names
+
+    def _order_items(self) -> list[exp.Expr]:
+        order = self.select.args.get("order")
+        return list(order.expressions) if order is not None else []
+
+    def _ordering(self, item: exp.Expr, above: _Above, outputs: tuple[Output, ...]) -> Ordering:
+        node = item.this
+        if isinstance(node, exp.Var):
+            raise self.reading.refuse("syntax", "name what to order by", node)
+        descending = bool(item.args.get("desc"))
+        nulls_first = bool(item.args.get("nulls_first"))
+        return Ordering(self._order_value(node, above, outputs), descending, nulls_first)
+
+    def _order_value(self, node: exp.Expr, above: _Above, outputs: tuple[Output, ...]) -> Expression:
+        if isinstance(node, exp.Literal) and not node.is_string:
+            position = int(node.this) if str(node.this).isdigit() else 0
+            if not 1 <= position <= len(outputs):
+                raise self.reading.refuse("syntax", "ORDER BY names a position that does not exist", node)
+            return outputs[position - 1].expression
+        if isinstance(node, exp.Column) and not node.table:
+            for output in outputs:
+                if same(output.name, node.name):
+                    return output.expression
+        return above.value(node)
+
+
+class _Above(Scalars):
+    """Scalars over the cleared table: group keys and measures are the only leaves."""
+
+    def __init__(self, boundary: OutermostSelect, keys: tuple[Expression, ...]) -> None:
+        super().__init__(boundary.reading)
+        self.boundary = boundary
+        self.keys = keys
+        self.found: list[Aggregate] = []
+
+    def leaf(self, node: exp.Expr) -> Expression | None:
+        if is_aggregate(node):
+            return self._aggregate(node)
+        if has_aggregate(node):
+            return None
+        if (key := self._group_key(node)) is not None:
+            return key
+        if isinstance(node, exp.Column):
+            raise self._not_grouped(node)
+        return None
+
+    def _aggregate(self, node: exp.Expr) -> Expression:
+        aggregate = self.boundary.aggregates.lower(node)
+        self._permitted(node, aggregate)
+        if aggregate not in self.found:
+            self.found.append(aggregate)
+        return Column(CLEARED, f"m{self.found.index(aggregate)}", aggregate.kind)
+
+    def _permitted(self, node: exp.Expr, aggregate: Aggregate) -> None:
+        terms = self.boundary.agreement.terms
+        needed = STATISTIC[aggregate.measure]
+        if needed not in terms.statistics:
+            allowed = ", ".join(terms.statistics)
+            message = f"a {needed.value} is not among the statistics of the agreement"
+            hint = f"clause {terms.clause} permits: {allowed}"
+            raise self.reading.refuse("statistic", message, node, hint=hint, clause=terms.clause)
+
+    def _group_key(self, node: exp.Expr) -> Expression | None:
+        """The key that a node equals when it is read as an expression over person rows."""
+        if not self.keys or isinstance(node, exp.Literal | exp.Null | exp.Boolean | exp.Interval):
+            return None
+        try:
+            lowered = self.boundary.scalars.lower(node)
+        except QueryRefused:
+            if isinstance(node, exp.Column):
+                raise
+            return None
+        if lowered in self.keys:
+            return Column(CLEARED, f"k{self.keys.index(lowered)}", lowered.kind)
+        return None
+
+    def _not_grouped(self, node: exp.Column) -> QueryRefused:
+        lowered = self.boundary.scalars.lower(node)
+        if isinstance(lowered, Owner):
+            return self.reading.refuse(
+                "owner-opaque", "the person key never leaves", node, hint="use count(DISTINCT ...) of it"
+            )
+        return self.reading.refuse(
+            "row-level",
+            f"{node.name!r} is neither grouped by nor aggregated",
+            node,
+            hint=f"add it to GROUP BY, or write avg({node.name})",
+        )
+
+
+def _unique(keys: list[Expression]) -> list[Expression]:
+    return list(dict.fromkeys(key for key in keys if not isinstance(key, Literal)))
