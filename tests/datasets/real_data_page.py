@@ -9,13 +9,14 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from ambergate_datasets.engines.project_key import database_key
 from ambergate_datasets.landing import land
 from ambergate_datasets.provisioning import provision
 from ambergate_datasets.state import StateFolder
-from ambergate_extension.pipeline import Answer
+from ambergate_extension.pipeline import Answer, Gate
 from ambergate_extension.replay import open_gate
 from ambergate_policies.agreement import read_agreement
 from ambergate_policies.catalogue import read_catalogue
@@ -53,27 +54,28 @@ def provision_all(state: StateFolder) -> None:
 
 def up_to_date(page: str, state: StateFolder) -> str:
     """The page with every result written anew."""
-    project = ""
+    with ExitStack() as gates:
+        gate: Gate | None = None
 
-    def replace(piece: re.Match[str]) -> str:
-        nonlocal project
-        if piece["project"]:
-            project = piece["project"]
-            return piece[0]
-        result = as_markdown(_answer(state, project, piece["sql"]))
-        return f"```sql\n{piece['sql']}\n```\n\n<!-- result -->\n{result}<!-- end -->"
+        def replace(piece: re.Match[str]) -> str:
+            nonlocal gate
+            if piece["project"]:
+                gate = _gate(state, piece["project"])
+                gates.callback(gate.close)
+                return piece[0]
+            if gate is None:
+                raise ValueError("a query stands before the first project")
+            result = as_markdown(gate.answer(piece["sql"]))
+            return f"```sql\n{piece['sql']}\n```\n\n<!-- result -->\n{result}<!-- end -->"
 
-    return _PIECE.sub(replace, page)
+        return _PIECE.sub(replace, page)
 
 
-def _answer(state: StateFolder, project: str, sql: str) -> Answer:
-    folder = state.project(project)
-    files = [folder / name for name in ("agreement.yaml", "catalogue.yaml", "project.duckdb")]
-    gate = open_gate(*files, database_key(state.keys, project))
-    try:
-        return gate.answer(sql)
-    finally:
-        gate.close()
+def _gate(state: StateFolder, project: str) -> Gate:
+    agreement, catalogue, database = (
+        state.project(project) / name for name in ("agreement.yaml", "catalogue.yaml", "project.duckdb")
+    )
+    return open_gate(agreement, catalogue, database, database_key(state.keys, project))
 
 
 def as_markdown(answer: Answer) -> str:

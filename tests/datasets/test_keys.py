@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def test_a_destroyed_project_key_is_gone_and_does_not_come_back(tmp_path: Path) 
         store.ensure_project("alpha")
     with pytest.raises(UserError, match="no key"):
         store.destroy_project("alpha", at=AT)
+
+
+def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(lambda _: KeyStore.ensure(tmp_path / "keys").ensure_project("alpha"), range(24)))
+    assert len(set(keys)) == 1
+    assert {path.name for path in (tmp_path / "keys").iterdir()} == {"master.key", "projects"}
+    assert {path.name for path in (tmp_path / "keys" / "projects").iterdir()} == {"alpha.key"}
 
 
 def test_keys_do_not_show_in_their_text_form(tmp_path: Path) -> None:
