@@ -42,6 +42,12 @@ class Settings:
         """The trusted server's own home, configuration and runtime folders: never the workspace."""
         return self.state.hub / "servers" / f"{self.account}--{self.project}"
 
+    @property
+    def private_paths(self) -> list[Path]:
+        """What must not exist as seen from a kernel."""
+        state = self.state
+        return [state.root / "store.db", state.keys, state.red, state.projects, state.hub, state.log, self.workspace]
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings in an environment. Raises OperatorError for one that is missing, malformed or unknown."""

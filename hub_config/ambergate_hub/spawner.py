@@ -6,6 +6,7 @@ settings from private to this server and away from the researcher's notebooks.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from traitlets import Unicode
 
 from ambergate_datasets.state import StateFolder, private_folder
+from ambergate_extension.sandbox.bubblewrap import SandboxUnavailable
+from ambergate_extension.sandbox.canary import prove
 from ambergate_extension.server.configuration import config_file, server_environment
 from ambergate_extension.settings import Settings
 from ambergate_hub.admission import obstacle_to_start
@@ -28,12 +31,19 @@ INHERITED = ("TZ",)
 """What a server sees of the hub's own environment; all else is made by `server_environment` and JupyterHub."""
 
 
-def refuse_unless_admitted(spawner: GateSpawner) -> None:
-    """The spawn hook. Raises SpawnException (403) with the reason when the agreement does not allow this start."""
+async def refuse_unless_admitted(spawner: GateSpawner) -> None:
+    """The spawn hook. Raises SpawnException: 403 when the agreement does not allow this start, 503 without a sandbox.
+
+    The server proves its sandbox again itself; asked here too, so that the page can say what the operator has to do.
+    """
     today = datetime.now(UTC).date()
     obstacle = obstacle_to_start(spawner.state, spawner.name, spawner.user.name, today)
     if obstacle is not None:
         raise SpawnException(f"This project cannot be opened: {obstacle}.", reason="agreement", status_code=403)
+    try:
+        await asyncio.to_thread(prove, spawner.settings.run_parent, spawner.settings.private_paths)
+    except SandboxUnavailable as fault:
+        raise SpawnException(f"No notebook can run here: {fault}.", reason="sandbox", status_code=503) from None
 
 
 class GateSpawner(LocalProcessSpawner):

@@ -39,7 +39,7 @@ class AmbergateServer(ExtensionApp):
         kernels = server.kernel_manager
         if not isinstance(kernels, SandboxedKernelManager) or not isinstance(server.contents_manager, BoxedContents):
             raise OperatorError("the server was started without Ambergate's configuration (use its config file)")
-        bwrap = prove(settings.run_parent, private_paths(settings))
+        bwrap = prove(settings.run_parent, settings.private_paths)
         self.doors = Doors(GateKept(lambda: open_gate(settings)), self.log)
         kernels.housing = KernelHousing(bwrap, settings.workspace, settings.run_parent, self.doors)
         self.contents = server.contents_manager
@@ -61,12 +61,6 @@ def open_gate(settings: Settings) -> Answering:
 
     gate: Answering = Gate.open(settings.state, settings.project, settings.account)
     return gate
-
-
-def private_paths(settings: Settings) -> list[Any]:
-    """What must not exist as seen from a kernel."""
-    state = settings.state
-    return [state.root / "store.db", state.keys, state.red, state.projects, state.hub, state.log, settings.workspace]
 
 
 def refuse_foreign_extensions(extensions: dict[str, bool]) -> None:
