@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from rich.table import Table
 
 from ambergate_datasets.state import StateFolder
 from ambergate_extension.store import Store
@@ -94,14 +93,14 @@ def show_command(state: StateFolder, last: int, kinds: tuple[str, ...], project:
             record = {"index": index, "kind": entry.kind, "at": format_time(entry.at), "actor": entry.actor}
             click.echo(json.dumps({**record, "project": entry.project, "body": entry.body}, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("Entry", "Time (UTC)", "Kind", "By", "Project", "Outcome", "Reference"):
-        table.add_column(name, no_wrap=True)
+    rows = [("Entry", "Time (UTC)", "Kind", "By", "Project", "Outcome", "Reference")]
     for index, entry in entries:
         outcome = entry.body.get("verdict") or entry.body.get("state") or ""
         words = (str(index), f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.kind, entry.actor, entry.project or "")
-        table.add_row(*map(escape, (*words, str(outcome), str(entry.body.get("reference") or ""))))
-    console.print(table)
+        rows.append((*words, str(outcome), str(entry.body.get("reference") or "")))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _open(state: StateFolder) -> Store:
