@@ -94,9 +94,14 @@ def _pages(c: Any, settings: HubSettings) -> None:
 
 
 def landing_page(handler: Any) -> str:
-    """Where a person who asked for no particular page goes: each kind of account to its own work."""
+    """Where a person who asked for no particular page goes: each kind of account to its own work.
+
+    Empty for nobody yet: the hub then asks for a login first and comes back here.
+    """
     user = handler.current_user
-    groups = {group.name for group in user.groups} if user else set()
+    if user is None:
+        return ""
+    groups = {group.name for group in user.groups}
     if group_of("checker") in groups:
         return f"/services/{REVIEW}/"
     if group_of("administrator") in groups:

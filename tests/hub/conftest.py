@@ -77,10 +77,12 @@ class Person:
     def __post_init__(self) -> None:
         self.session.trust_env = False
 
-    def log_in(self, password: str) -> requests.Response:
-        self.get("hub/login")
+    def log_in(self, password: str, page: str = "") -> requests.Response:
+        """Fill in the form, on the login page where the person was sent, if any."""
+        page = page or f"{self.address}hub/login"
+        self.session.get(page, timeout=30)
         form = {"username": self.name, "password": password, "_xsrf": self._xsrf()}
-        return self.session.post(f"{self.address}hub/login?next=", data=form, timeout=30)
+        return self.session.post(page, data=form, timeout=30)
 
     def get(self, path: str) -> requests.Response:
         return self.session.get(self.address + path, timeout=30)

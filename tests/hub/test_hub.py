@@ -139,6 +139,14 @@ def test_each_kind_of_account_lands_at_its_own_work(hub):
         assert page.url == hub.settings.address + path
 
 
+def test_the_bare_address_leads_through_the_login_to_ones_own_work(hub):
+    chen = hub.stranger("chen")
+    login = chen.get("")
+    assert "/hub/login" in login.url
+    page = chen.log_in(hub.passwords["chen"], login.url)
+    assert page.url == hub.settings.address + "services/review/"
+
+
 @pytest.mark.parametrize(
     ("name", "service"), [("amara", "review"), ("amara", "admin"), ("edith", "review"), ("chen", "admin")]
 )
