@@ -25,7 +25,7 @@ from pydantic.fields import FieldInfo
 
 from ambergate_hub.cli import main as command
 from ambergate_policies.agreement import Agreement, read_agreement
-from ambergate_policies.catalogue import Catalogue, Derivation, IdentifierKind, Role, read_catalogue
+from ambergate_policies.catalogue import Catalogue, IdentifierKind, Role, read_catalogue
 from ambergate_policies.functions import ALIASES, ALLOWED, Function
 from ambergate_policies.kernel import Kernel
 from ambergate_policies.packs import PACKS_FOLDER, RulePack, read_pack
@@ -247,7 +247,6 @@ PARTS: dict[str, Callable[[], str]] = {
     "rule-pack-sources": rule_pack_sources,
     "roles": lambda: _listed(Role),
     "identifiers": lambda: _listed(IdentifierKind),
-    "derivations": lambda: _listed(Derivation),
     "functions": functions,
     "refusals": refusals,
     "commands": commands,

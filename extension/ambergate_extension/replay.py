@@ -49,6 +49,7 @@ def open_gate(agreement: Path, catalogue: Path, database: Path, key: bytes | Non
     kernel = read_kernel(agreement, catalogue)
     if not database.is_file():
         raise UserError(f"{database}: there is no such database file")
+    database = database.resolve()  # the worker has a working folder of its own
     engine = EngineProcess(database, None)
     try:
         engine.start()

@@ -1,4 +1,4 @@
-"""Runs the queries of docs/explanation/real-data.md through the gate and writes their cleared tables into the page.
+"""Runs the queries of docs/how-to/real-data.md through the gate and writes their cleared tables into the page.
 
 `python tests/datasets/real_data_page.py` brings the page up to date; a test asks whether it is.
 """
@@ -12,44 +12,19 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+from real_projects import REPOSITORY, provision_all
+
 from ambergate_datasets.engines.project_key import database_key
-from ambergate_datasets.landing import land
-from ambergate_datasets.provisioning import provision
 from ambergate_datasets.state import StateFolder
 from ambergate_extension.pipeline import Answer, Gate
 from ambergate_extension.replay import open_gate
-from ambergate_policies.agreement import read_agreement
-from ambergate_policies.catalogue import read_catalogue
-from ambergate_policies.log import LogEntry
 
-PROJECTS = {
-    "nafld": ("nafld", "nafld"),
-    "omop-gibleed": ("omop", "omop_gibleed"),
-    "hes-artificial": ("hes_artificial", "hes_artificial"),
-}
-REPOSITORY = Path(__file__).parents[2]
-PAGE = REPOSITORY / "docs" / "explanation" / "real-data.md"
-SHARED = REPOSITORY.parent / "shared" / "data"
+PAGE = REPOSITORY / "docs" / "how-to" / "real-data.md"
 SUPPRESSED = "·"
 _PIECE = re.compile(
     r"<!-- project: (?P<project>[a-z-]+) -->|```sql\n(?P<sql>.*?)\n```\n\n<!-- result -->\n(?P<result>.*?)<!-- end -->",
     re.DOTALL,
 )
-
-
-def provision_all(state: StateFolder) -> None:
-    """Land and provision the three data sets into an empty state folder."""
-    entries: list[LogEntry] = []
-
-    def record(entry: LogEntry) -> int:
-        entries.append(entry)
-        return len(entries) - 1
-
-    for project, (catalogue_name, folder) in PROJECTS.items():
-        catalogue = read_catalogue(REPOSITORY / "datasets" / "catalogues" / f"{catalogue_name}.yaml")
-        agreement = read_agreement(REPOSITORY / "policies" / "agreements" / f"{project}.yaml")
-        land(catalogue, SHARED / folder, state, record=record)
-        provision(agreement, catalogue, state, record=record)
 
 
 def up_to_date(page: str, state: StateFolder) -> str:

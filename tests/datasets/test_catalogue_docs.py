@@ -15,8 +15,8 @@ from ambergate_policies.documents import Document, parse_document
 
 @pytest.fixture(scope="module")
 def words(repository: Path) -> set[str]:
-    page = (repository / "docs" / "reference" / "catalogue-file.md").read_text(encoding="utf-8")
-    return set(re.findall(r"`([^`]+)`", page))
+    page = (repository / "docs" / "reference" / "catalogue.md").read_text(encoding="utf-8")
+    return {part for word in re.findall(r"`([^`]+)`", page) for part in (word, word.rpartition(".")[2])}
 
 
 @pytest.mark.parametrize(
