@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import shutil
+import socket
 import subprocess
+import sys
 import tempfile
+import time
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,13 +22,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from ambergate_datasets.state import StateFolder
 from ambergate_extension.door.answering import GateKept
 from ambergate_extension.door.doors import Doors
 from ambergate_extension.sandbox.bubblewrap import Limits, candidates
 from ambergate_extension.sandbox.canary import prove
 from ambergate_extension.sandbox.kernelspecs import SandboxedKernelSpecs
 from ambergate_extension.sandbox.provisioner import KernelHousing
+from ambergate_extension.server.configuration import config_file, server_environment
 from ambergate_extension.server.kernels import SandboxedKernelManager
+from ambergate_extension.settings import Settings
+from ambergate_policies.names import Account, Slug
+
+TOKEN = "test-token"
 
 
 @dataclass(frozen=True)
@@ -186,6 +198,94 @@ def in_kernel(proved_bwrap: Path, short_folder: Path) -> Callable[[Callable[[Ker
 
 
 @pytest.fixture
-def a_kernel(proved_bwrap: Path, short_folder: Path) -> Callable[[], AbstractAsyncContextManager[Kernel]]:
-    """Makes kernels, for tests that need more than one."""
-    return lambda: sandboxed_kernel(proved_bwrap, short_folder)
+def a_kernel(proved_bwrap: Path, short_folder: Path) -> Callable[..., AbstractAsyncContextManager[Kernel]]:
+    """Makes kernels, for tests that need more than one, or other limits."""
+    return lambda limits=None: sandboxed_kernel(proved_bwrap, short_folder, limits)
+
+
+@dataclass
+class Server:
+    """A running single-user server."""
+
+    settings: Settings
+    url: str
+    token: str = TOKEN
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, str, dict[str, str]]:
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"token {TOKEN}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return answer.status, answer.read().decode(), dict(answer.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(), dict(error.headers)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def start_server(settings: Settings, port: int, **more: str) -> subprocess.Popen[bytes]:
+    script = Path(sys.prefix) / "bin" / "jupyter-server"
+    options = [f"--ServerApp.port={port}", "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}"]
+    environment = {**server_environment(settings), **more}
+    return subprocess.Popen(
+        [str(script), f"--config={config_file()}", *options], env=environment, cwd="/",
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def server(proved_bwrap: Path, short_folder: Path) -> Iterator[Server]:
+    settings = Settings(StateFolder(short_folder / "state"), Slug("cardio-outcomes"), Account("amara"))
+    _plant_configuration(settings)
+    port = free_port()
+    process = start_server(settings, port)
+    running = Server(settings, f"http://127.0.0.1:{port}/")
+    try:
+        _await_ready(process, running)
+        yield running
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+        assert list(settings.run_parent.iterdir()) == []
+
+
+def _plant_configuration(settings: Settings) -> None:
+    """What a kernel may have left in its workspace before the server is started again."""
+    settings.workspace.mkdir(parents=True)
+    marker = settings.state.root / "planted-code-ran"
+    for name in (
+        "jupyter_server_config.py",
+        "jupyter_config.py",
+        "jupyter_server.py",
+        "sitecustomize.py",
+        "tornado.py",
+    ):
+        (settings.workspace / name).write_text(f"open({str(marker)!r}, 'w')")
+    spec = settings.workspace / "kernels" / "evil"
+    spec.mkdir(parents=True)
+    (spec / "kernel.json").write_text('{"argv": ["/bin/true"], "display_name": "Evil", "language": "python"}')
+
+
+def _await_ready(process: subprocess.Popen[bytes], server: Server) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if server.ask("GET", "api/status")[0] == 200:
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError("the server did not start")
+
+
+@pytest.fixture
+def failing_start() -> Callable[[Settings], int]:
+    """Starts a server that is expected to give up; returns its exit code."""
+    return lambda settings: start_server(settings, free_port()).wait(timeout=60)

@@ -15,7 +15,7 @@ import zmq.asyncio
 from tornado.web import HTTPError
 
 from ambergate_extension.sandbox import bubblewrap, seccomp
-from ambergate_extension.sandbox.bubblewrap import SandboxUnavailable
+from ambergate_extension.sandbox.bubblewrap import Limits, SandboxUnavailable
 from ambergate_extension.sandbox.canary import prove
 from ambergate_extension.sandbox.kernelspecs import SandboxedKernelSpecs
 from ambergate_extension.sandbox.provisioner import canonical_kernel_id
@@ -87,6 +87,18 @@ print(fails(lambda: libc.unshare(0x10000000)), fails(lambda: libc.ptrace(0, 0, 0
         assert (await kernel.run(code)).text.split() == ["1", "1", "1", "True", "True", "True"]
 
     in_kernel(body)
+
+
+def test_memory_files_and_scratch_space_are_limited(a_kernel: Callable[..., Any]) -> None:
+    async def body() -> None:
+        async with a_kernel(Limits(memory_mb=3000, file_mb=8, scratch_mb=16)) as kernel:
+            assert "MemoryError" in str((await kernel.run("bytearray(4 << 30)")).messages)
+            assert "File too large" in str((await kernel.run("open('big', 'wb').write(bytes(9 << 20))")).messages)
+            code = "for n in range(3): open(f'/tmp/{n}', 'wb').write(bytes(7 << 20))"
+            assert "No space left" in str((await kernel.run(code)).messages)
+            assert (await kernel.run("1+1")).text == "2"
+
+    asyncio.run(body())
 
 
 def test_an_interrupt_crosses_into_the_box(in_kernel: InKernel) -> None:
