@@ -9,8 +9,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # importlib mode puts no folder on the path
 
+from real_projects import SHARED, RealProject, provision_all
 from small_centre import DataCentre, small_agreement, small_centre
 
+from ambergate_datasets.state import StateFolder
 from ambergate_policies.agreement import Agreement
 
 
@@ -27,10 +29,20 @@ def agreement() -> Agreement:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Tests that read the shared data are skipped where it is not."""
-    folder = Path(__file__).parents[2].parent / "shared" / "data"
-    if not folder.is_dir():
+    if not SHARED.is_dir():
         pytest.skip("the shared data folder is not beside this repository")
-    return folder
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def real_state(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> StateFolder:
+    return StateFolder(tmp_path_factory.mktemp("real") / "state")
+
+
+@pytest.fixture(scope="session")
+def real_projects(real_state: StateFolder) -> dict[str, RealProject]:
+    """The three published data sets, landed and provisioned once for all tests."""
+    return provision_all(real_state)
 
 
 @pytest.fixture(scope="session")

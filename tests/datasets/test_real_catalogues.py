@@ -6,34 +6,24 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from real_projects import PROJECTS, RealProject, provision_one
 from small_centre import DataCentre, Records
 
-from ambergate_datasets.landing import LandingReport, land
-from ambergate_datasets.provisioning import ProvisionReport, provision
 from ambergate_datasets.state import StateFolder
-from ambergate_policies.agreement import Agreement, read_agreement
-from ambergate_policies.catalogue import Catalogue, Role, read_catalogue
+from ambergate_policies.agreement import read_agreement
+from ambergate_policies.catalogue import Role, read_catalogue
 
-CATALOGUES = {"nafld": "nafld", "omop-gibleed": "omop", "hes-artificial": "hes_artificial"}
-
-
-def documents(repository: Path, project: str) -> tuple[Catalogue, Agreement]:
-    catalogue = read_catalogue(repository / "datasets" / "catalogues" / f"{CATALOGUES[project]}.yaml")
-    return catalogue, read_agreement(repository / "policies" / "agreements" / f"{project}.yaml")
+Projects = dict[str, RealProject]
 
 
-def through(
-    repository: Path, project: str, folder: Path, tmp_path: Path
-) -> tuple[LandingReport, ProvisionReport, DataCentre]:
-    catalogue, agreement = documents(repository, project)
-    centre = DataCentre(folder, StateFolder(tmp_path / "state"), catalogue, Records())
-    landing = land(catalogue, folder, centre.state, record=centre.record)
-    return landing, provision(agreement, catalogue, centre.state, record=centre.record), centre
+def centre_of(state: StateFolder, project: RealProject) -> DataCentre:
+    return DataCentre(state.root, state, project.catalogue, Records())
 
 
-@pytest.mark.parametrize("project", CATALOGUES)
+@pytest.mark.parametrize("project", PROJECTS)
 def test_the_agreement_grants_only_what_the_catalogue_has_and_no_identifier(repository: Path, project: str) -> None:
-    catalogue, agreement = documents(repository, project)
+    catalogue = read_catalogue(repository / "datasets" / "catalogues" / f"{PROJECTS[project][0]}.yaml")
+    agreement = read_agreement(repository / "policies" / "agreements" / f"{project}.yaml")
     for grant in agreement.data.tables:
         assert set(grant.columns) <= set(catalogue.tables[grant.table].project_columns())
     assert agreement.person("amara") is not None
@@ -42,9 +32,10 @@ def test_the_agreement_grants_only_what_the_catalogue_has_and_no_identifier(repo
 
 
 def test_nafld_is_landed_and_impossible_pressures_are_rejected(
-    repository: Path, shared_data: Path, tmp_path: Path
+    real_projects: Projects, real_state: StateFolder, shared_data: Path
 ) -> None:
-    landing, report, centre = through(repository, "nafld", shared_data / "nafld", tmp_path)
+    project = real_projects["nafld"]
+    landing, report, centre = project.landing, project.provisioned, centre_of(real_state, project)
     baseline, measurement, event = landing.tables
     assert (baseline.landed, measurement.records, event.landed) == (17_549, 400_123, 34_340)
     assert measurement.rejects_by_rule == {"value: maximum": 4}
@@ -58,9 +49,10 @@ def test_nafld_is_landed_and_impossible_pressures_are_rejected(
 
 
 def test_gibleed_periods_of_nobody_stay_unlinked_and_are_counted(
-    repository: Path, shared_data: Path, tmp_path: Path
+    real_projects: Projects, real_state: StateFolder, shared_data: Path
 ) -> None:
-    landing, report, centre = through(repository, "omop-gibleed", shared_data / "omop_gibleed", tmp_path)
+    project = real_projects["omop-gibleed"]
+    landing, report, centre = project.landing, project.provisioned, centre_of(real_state, project)
     lineage = {table.table: table for table in report.tables}
     assert (lineage["observation_period"].landed, lineage["observation_period"].unlinked) == (5_343, 2_649)
     assert lineage["condition_occurrence"].landed == 65_332
@@ -77,10 +69,10 @@ def test_gibleed_periods_of_nobody_stay_unlinked_and_are_counted(
     assert ours == [raw]
 
 
-def test_synthea_person_born_in_2099_is_rejected_with_all_that_hangs_on_them(
-    repository: Path, shared_data: Path, tmp_path: Path
-) -> None:
-    landing, report, _ = through(repository, "omop-gibleed", shared_data / "omop_synthea1001", tmp_path)
+@pytest.mark.usefixtures("shared_data")
+def test_synthea_person_born_in_2099_is_rejected_with_all_that_hangs_on_them(tmp_path: Path) -> None:
+    project = provision_one(StateFolder(tmp_path / "state"), "omop-gibleed", "omop", "omop_synthea1001")
+    landing, report = project.landing, project.provisioned
     person = next(table for table in landing.tables if table.table == "person")
     assert (person.records, person.landed) == (1_130, 1_129)
     assert person.rejects_by_rule == {"year_of_birth: maximum": 1}
@@ -88,9 +80,10 @@ def test_synthea_person_born_in_2099_is_rejected_with_all_that_hangs_on_them(
 
 
 def test_artificial_hes_blanks_and_impossible_dates_become_missing(
-    repository: Path, shared_data: Path, tmp_path: Path
+    real_projects: Projects, real_state: StateFolder, shared_data: Path
 ) -> None:
-    landing, report, centre = through(repository, "hes-artificial", shared_data / "hes_artificial", tmp_path)
+    project = real_projects["hes-artificial"]
+    landing, report, centre = project.landing, project.provisioned, centre_of(real_state, project)
     assert [(table.table, table.landed, table.rejected) for table in landing.tables] == [
         ("hes_apc", 2_075, 0),
         ("hes_op", 1_000, 0),
