@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections import Counter
 from collections.abc import Sequence
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Tokenizer
 
@@ -82,15 +85,14 @@ class Reading:
             raise self.refuse("syntax", "the query cannot be read: a quote or comment may be left open") from None
         if len(tokens) > MAX_TOKENS:
             raise self.refuse("size", f"the query has more than {MAX_TOKENS} words", hint="split the query")
-        depth = 0
-        for token in tokens:
-            depth += (token.text in {"(", "[", "{"} or token.text.upper() == "CASE") - (
-                token.text in {")", "]", "}"} or token.text.upper() == "END"
+        if _deepest(tokens) > MAX_NESTING:
+            raise self.refuse("size", f"the query is nested more than {MAX_NESTING} deep", hint="use WITH")
+        if any(_is_cut(one, other) for one, other in itertools.pairwise(tokens)):
+            raise self.refuse("syntax", "this interval cannot be read", hint="write intervals as INTERVAL 6 MONTH")
+        if _longest_run(tokens) > MAX_REPEATS:
+            raise self.refuse(
+                "size", f"the query repeats one operator more than {MAX_REPEATS} times", hint="use IN (...)"
             )
-            if depth > MAX_NESTING:
-                raise self.refuse("size", f"the query is nested more than {MAX_NESTING} deep", hint="use WITH")
-        if _longest_run(tokens) > 400:
-            raise self.refuse("size", "the query repeats one operator more than 400 times", hint="use IN (...)")
 
     def _syntax(self, error: SqlglotError) -> QueryRefused:
         details = getattr(error, "errors", None) or [{}]
@@ -105,11 +107,43 @@ class Reading:
         return QueryRefused(Finding("syntax", Decision.REFUSE, f"{message} near the marked text", span, fragment))
 
 
-def _longest_run(tokens: Sequence[object]) -> int:
-    """How often the most frequent left-recursive operator occurs: each occurrence is one level of the tree."""
-    counts: dict[str, int] = {}
+_OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE})
+_CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END})
+_TEXTS = frozenset({TokenType.STRING, TokenType.IDENTIFIER})
+_WHOLE_INTERVAL = re.compile(r"\s*[+-]?\d+\s*([A-Za-z]+)?\s*")
+MAX_REPEATS = 400
+
+
+def _deepest(tokens: Sequence[Token]) -> int:
+    """The deepest nesting of brackets and CASE. Told by token type: a text or a name may hold any bracket. Closing
+    more than was opened earns nothing."""
+    depth = deepest = 0
     for token in tokens:
-        word = getattr(token, "text", "").upper()
-        if word in {"AND", "OR", "+", "-", "*", "/", "||", "NOT", "UNION", "::", "%", "SELECT", "JOIN"}:
-            counts[word] = counts.get(word, 0) + 1
+        depth = max(0, depth + (token.token_type in _OPENING) - (token.token_type in _CLOSING))
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _is_cut(one: Token, other: Token) -> bool:
+    """An interval's text of which sqlglot would keep only a part: '14 months ago' would lose its sign."""
+    return (
+        one.token_type is TokenType.INTERVAL
+        and other.token_type is TokenType.STRING
+        and _WHOLE_INTERVAL.fullmatch(other.text) is None
+    )
+
+
+def _longest_run(tokens: Sequence[Token]) -> int:
+    """How often the most frequent operator or keyword occurs: each occurrence may be one level of the tree. Names,
+    numbers, texts, brackets and what separates the items of a list make the tree wide and not deep."""
+    counts = Counter(token.token_type for token in tokens if token.token_type not in _WIDE)
     return max(counts.values(), default=0)
+
+
+_WIDE = _CLOSING | _TEXTS | frozenset(
+    {
+        TokenType.VAR, TokenType.NUMBER, TokenType.COMMA, TokenType.DOT, TokenType.L_PAREN, TokenType.ALIAS,
+        TokenType.CASE, TokenType.WHEN, TokenType.THEN, TokenType.ELSE, TokenType.NULL, TokenType.DATE,
+        TokenType.TIMESTAMP,
+    },
+)  # fmt: skip
