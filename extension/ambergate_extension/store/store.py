@@ -256,7 +256,8 @@ class Store:
         return replace(result, table=table)
 
     def _list(self, condition: ColumnElement[bool] | None = None) -> list[HeldResult]:
-        query = select(held_result).order_by(held_result.c.log_index)
+        listed = [column for column in held_result.c if column.name != "sealed"]
+        query = select(*listed).order_by(held_result.c.log_index)
         if condition is not None:
             query = query.where(condition)
         with self._database.reading() as connection:

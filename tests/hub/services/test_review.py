@@ -262,6 +262,20 @@ def test_an_unforeseen_error_says_nothing_of_its_cause(service: Running, caplog:
     assert "the store cannot be read" in answer.text and "sqlite" not in answer.text.lower()
 
 
+def test_no_value_comment_or_query_reaches_the_services_log(service: Running, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    canary = "canary-7919"
+    table = replace(held_table(sql=f"SELECT '{canary}'"), rows=((canary, 1, 2.0),), flagged=())
+    store, client = service.surroundings.store, service.client("chen")
+    reference = store.hold(LogEntry("query", AT, table.account, table.project, {"verdict": "held"}), table)
+    decide(client, service, reference, decision=canary, comment=canary)
+    decide(client, service, reference, decision="release", comment=canary, row=[canary])
+    decide(client, service, reference, decision="reject", comment=canary)
+    ours = [record for record in caplog.records if record.name != "httpx"]
+    assert sum(record.name == "ambergate.services" for record in ours) >= 6
+    assert not any(canary in record.getMessage() for record in ours)
+
+
 @pytest.mark.parametrize("sql", [SQL, "", "SELECT 'open", "a\n\n  b", "THIS is /* not", HOSTILE, "\t", "é'λ'"])
 def test_the_shown_query_is_the_text_that_was_asked(sql: str) -> None:
     shown = "\n".join("".join(text for _, text in line.pieces) for line in query_text.lines(sql))
