@@ -14,6 +14,7 @@ from small_centre import STAY_HEADER, DataCentre, stay_line, with_files
 from ambergate_datasets.engines.connection import Limits, attach, connect
 from ambergate_datasets.landing import LandingReport, land
 from ambergate_datasets.landing.database import landing_path, manifest_path
+from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.errors import AmbergateError, OperatorError, UserError
 
 CANARY = "Zzyzxcanary"
@@ -262,4 +263,25 @@ def test_every_error_of_landing_is_one_of_ours(centre: DataCentre) -> None:
     (centre.raw / "codes.csv").unlink()
     (centre.raw / "codes.csv").mkdir()
     with pytest.raises(AmbergateError):
+        landed(centre)
+
+
+@pytest.mark.parametrize(
+    ("column", "change", "says"),
+    [
+        ("code", {"pattern": "[A-Z"}, r"column code: 'pattern'"),
+        ("admitted", {"date_format": "%Q"}, r"column admitted: 'type'"),
+        ("days", {"minimum": "2020-01-01"}, r"column days: 'minimum'"),
+        ("sex", {"maximum": 3}, r"column sex: 'maximum'"),
+    ],
+)
+def test_a_rule_that_cannot_be_applied_is_the_catalogues_turn_before_a_file_is_read(
+    centre: DataCentre, column: str, change: dict[str, Any], says: str
+) -> None:
+    centre.write_extracts([])
+    (centre.raw / "stay.csv").unlink()
+    document = centre.catalogue.model_dump(mode="json")
+    document["tables"]["stay"]["columns"][column] |= change
+    centre.catalogue = Catalogue.model_validate(document)
+    with pytest.raises(UserError, match=says):
         landed(centre)

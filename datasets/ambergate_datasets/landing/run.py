@@ -21,7 +21,7 @@ from ambergate_datasets.keys import KeyStore
 from ambergate_datasets.landing.database import DEFAULT_LIMITS, landing_path, manifest_path, open_red
 from ambergate_datasets.landing.extracts import find_files
 from ambergate_datasets.landing.report import LandingReport, TableReport
-from ambergate_datasets.landing.tables import create_schemas, land_table, open_extracts
+from ambergate_datasets.landing.tables import create_schemas, land_table, open_extracts, refuse_unusable_rules
 from ambergate_datasets.linkage_source import carry_identities
 from ambergate_datasets.progress import SILENT, Progress
 from ambergate_datasets.state import StateFolder, private_folder
@@ -111,7 +111,9 @@ def _land_all(
     source_folder: Path,
     progress: Progress,
 ) -> list[TableReport]:
-    """Every header is looked at before the first row is read, so that what is missing is said in seconds."""
+    """Every rule is tried and every header looked at before the first row is read: what is wrong is said in seconds."""
+    for name, (table, _) in tables.items():
+        refuse_unusable_rules(connection, name, table)
     extracts = {
         name: open_extracts(connection, source_folder, name, table, files) for name, (table, files) in tables.items()
     }

@@ -24,7 +24,7 @@ from ambergate_datasets.landing.extracts import (
 )
 from ambergate_datasets.landing.report import FileReport, TableReport
 from ambergate_policies.catalogue import ColumnType, Files, Role, Table
-from ambergate_policies.errors import OperatorError
+from ambergate_policies.errors import OperatorError, UserError
 
 
 def create_schemas(connection: duckdb.DuckDBPyConnection) -> None:
@@ -41,6 +41,23 @@ def open_extracts(
 ) -> list[Extract]:
     """Every file of a table with its header checked; empty if the table is optional and was not delivered."""
     return [open_extract(connection, path, folder, name, table, files) for path in find_files(folder, name, files)]
+
+
+def refuse_unusable_rules(connection: duckdb.DuckDBPyConnection, name: str, table: Table) -> None:
+    """Try every column's type and rules on no rows at all. Raises UserError: the catalogue's turn."""
+    _stage(connection, table)
+    for column_name, column in landed_columns(table).items():
+        text, raw = quoted(column_name), quoted("raw_" + column_name)
+        typed = f"SELECT {typed_expression(column_name, column)} AS {text}, {text} AS {raw} FROM staged"
+        for rule, condition in {"type": "true", **broken_rules(column_name, column)}.items():
+            try:
+                connection.execute(f"SELECT 1 FROM ({typed}) WHERE {condition}")
+            except duckdb.Error:
+                raise UserError(
+                    f"table {name}: column {column_name}: {rule!r} does not fit the type {column.type.value}, "
+                    "or is written wrongly, in the catalogue"
+                ) from None
+    connection.execute("DROP TABLE staged")
 
 
 def land_table(
