@@ -61,14 +61,26 @@ def page() -> Iterator[Any]:
 
 
 def _notebook(port: int) -> dict[str, Any]:
-    shown = {"text/html": _NOTEBOOK_OUTPUT.format(port=port)}
-    script = {"application/javascript": "window.ran = 'javascript'"}
-    outputs = [{"output_type": "display_data", "metadata": {}, "data": data} for data in (shown, script)]
-    cell = {
-        "cell_type": "code", "execution_count": 1, "id": "a", "metadata": {"trusted": True}, "outputs": outputs,
-        "source": "1",
-    }  # fmt: skip
-    return {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    """A cell whose output attacks. It must be run: JupyterLab sanitises outputs that a file brings along."""
+    source = (
+        "from IPython.display import HTML, Javascript, display\n"
+        f"display(HTML({_NOTEBOOK_OUTPUT.format(port=port)!r}))\n"
+        "display(Javascript(\"window.ran = 'javascript'\"))"
+    )
+    cell = {"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": [], "source": source}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Ambergate (Python 3)", "language": "python"}}
+    return {"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _run_the_cell(page: Any) -> None:
+    cell = page.locator(".jp-CodeCell").first
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=60_000)
+    for _ in range(20):
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(1000)
+        if cell.locator(".jp-OutputArea-output").count():
+            return
 
 
 def test_output_neither_runs_script_nor_calls_out(server: Any, page: Any, outside: tuple[int, list[str]]) -> None:
@@ -76,7 +88,8 @@ def test_output_neither_runs_script_nor_calls_out(server: Any, page: Any, outsid
     path: Path = server.settings.workspace / "output.ipynb"
     path.write_text(json.dumps(_notebook(port)))
     page.goto(f"{server.url}lab/tree/output.ipynb?reset&token={server.token}")
-    page.wait_for_selector("#shown, .jp-OutputArea-output b", timeout=60_000)
+    _run_the_cell(page)
+    page.wait_for_selector(".jp-OutputArea-output b", timeout=60_000)
     page.wait_for_timeout(2000)
     assert page.evaluate("window.ran") is None
     # Script that did get in, by whatever way, could still not reach anybody outside.
