@@ -42,6 +42,8 @@ _INDICATOR = Measurability(Grade.INDICATOR, 1)
 
 def grade(node: Expression) -> Measurability:
     """The grade of an expression. NOT_MEASURABLE when nothing says that it is one."""
+    if isinstance(node, Arithmetic | Call) and is_zero_or_one(node):
+        return _INDICATOR  # however it is written, its complement must be protected too
     match node:
         case Column(measurability=measurability):
             return measurability
@@ -74,8 +76,19 @@ def is_zero_or_one(node: Expression) -> bool:
             return measurability.grade is Grade.INDICATOR
         case Literal(value=value, kind=kind):
             return kind is Kind.NULL or (kind.numeric and value in (0, 1))
+        case Arithmetic(operator="*", left=left, right=right):
+            return is_zero_or_one(left) and is_zero_or_one(right)
+        case Call(function=function, arguments=arguments) if function.name in _SHAPES:
+            return is_zero_or_one(arguments[0])
+        case Call(function=function, arguments=arguments) if function.name in _CLAMPS:
+            floor = function.name == "least" and any(_is(argument, 1) for argument in arguments)
+            return all(is_zero_or_one(argument) or (floor and _is_count(argument)) for argument in arguments)
         case _:
             return node.kind is Kind.BOOL
+
+
+def _is_count(node: Expression) -> bool:
+    return isinstance(node, Column) and node.measurability.grade is Grade.COUNT
 
 
 def _conditional(values: list[Expression]) -> Measurability:

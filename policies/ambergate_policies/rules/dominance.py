@@ -13,7 +13,8 @@ from ambergate_policies.packs import RulePack
 from ambergate_policies.rules.rule import CellFinding, Rule
 from ambergate_policies.statistics import WINDOWED, Cell
 
-_MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN}) | WINDOWED
+_MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN, Measure.DEVIATION, Measure.VARIANCE}) | WINDOWED
+"""Spreads too: the spread of a group with one value far from the rest is that value."""
 
 
 def check(cell: Cell, pack: RulePack) -> Iterator[CellFinding]:
