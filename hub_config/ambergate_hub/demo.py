@@ -179,7 +179,7 @@ def _red_zone(state: StateFolder, demo: Demo, progress: Progress) -> Demo:
             "records_removed": sum(sum(r.values()) for each in passes for r in each.removed.values()),
             "persons_linked": red.linkage.persons if red.linkage else 0,
             "precision": right / max(1, sum(each.linked for each in scores)),
-            "recall": right / max(1, sum(each.rows for each in scores)),
+            "recall": sum(each.found for each in scores) / max(1, sum(each.rows for each in scores)),
         }
     )
 

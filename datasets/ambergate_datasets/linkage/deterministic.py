@@ -85,13 +85,16 @@ def make_persons(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def add_unnumbered_persons(connection: duckdb.DuckDBPyConnection) -> int:
-    """Those whom a spine table alone knows, and without a valid number: one for each undecided identity with a date of
-    birth (identities alike in names, date, sex and postcode are one). Returns how many."""
+    """Those whom a spine table alone knows, and without a valid number; returns how many.
+
+    One for each undecided identity with a date of birth, or with names and a postcode; identities alike in names,
+    date, sex and postcode are one.
+    """
     alike = "forename IS NOT NULL AND surname IS NOT NULL AND postcode IS NOT NULL"
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE unknown AS SELECT *, CASE WHEN {alike} THEN '' "
+        f"CREATE OR REPLACE TEMP TABLE unknown AS SELECT *, {alike} AS named, CASE WHEN named THEN '' "
         "ELSE concat_ws(chr(31), tbl, local_key, number_text) END AS alone FROM identity ANTI JOIN decided USING (id) "
-        "WHERE spine AND number IS NULL AND dob IS NOT NULL"
+        "WHERE spine AND number IS NULL AND (dob IS NOT NULL OR named)"
     )
     assign(connection, "unknown", IDENTITY_KEY)
     connection.execute(
@@ -108,13 +111,24 @@ def run_passes(connection: duckdb.DuckDBPyConnection, passes: tuple[Pass, ...]) 
     """Decide every identity that fits exactly one person, pass by pass. Shadows are decided too: they inform."""
     for one in passes:
         if one.by_known:
-            connection.execute(
-                "CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT d.person, k.postcode, k.local_key, k.forename, "
-                "k.surname FROM decided d JOIN identity k USING (id)"
-            )
+            _gather_known(connection)
         source = "(known_person p JOIN known k ON k.person = p.person)" if one.by_known else "known_person p"
         connection.execute(
             f"INSERT INTO decided SELECT i.id, any_value(p.person), '{one.method}' FROM "
             f"(SELECT * FROM identity ANTI JOIN decided USING (id)) i JOIN {source} ON {one.on} "
             "GROUP BY i.id HAVING count(DISTINCT p.person) = 1"
         )
+
+
+def _gather_known(connection: duckdb.DuckDBPyConnection) -> None:
+    """`known(person, postcode, local_key, forename, surname)`: each place known of a person, with each name of theirs.
+
+    The names are the person's wherever they were recorded, so that a place known from a source without names does not
+    let somebody of another name through.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE known AS WITH all_known AS (FROM decided JOIN identity USING (id)), "
+        "named AS (SELECT DISTINCT person, forename, surname FROM all_known "
+        "WHERE forename IS NOT NULL AND surname IS NOT NULL) "
+        "SELECT * FROM (SELECT DISTINCT person, postcode, local_key FROM all_known) LEFT JOIN named USING (person)"
+    )

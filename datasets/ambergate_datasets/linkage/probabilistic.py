@@ -15,8 +15,8 @@ import duckdb
 import splink.comparison_library as compare
 from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
-THRESHOLD = 0.99
-"""Least match probability of a link. High because a wrong link gives one person's care to another."""
+THRESHOLD = 0.95
+"""Least match probability of a link."""
 
 MARGIN = 0.5
 """A second person above this probability makes the identity ambiguous, and it stays unlinked."""
@@ -113,6 +113,8 @@ def _settings(parts: frozenset[str]) -> SettingsCreator:
         rules.append(block_on("dob"))
     if {"forename", "surname"} <= parts:
         rules += [block_on("surname", "forename"), "l.surname = r.forename AND l.forename = r.surname"]
+    if {"forename", "surname", "postcodes"} <= parts:
+        rules += [block_on(name, "postcodes", arrays_to_explode=["postcodes"]) for name in ("surname", "forename")]
     if "local_keys" in parts:
         rules.append(block_on("local_keys", arrays_to_explode=["local_keys"]))
     return SettingsCreator(

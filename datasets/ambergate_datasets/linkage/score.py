@@ -12,13 +12,17 @@ from ambergate_policies.catalogue import Catalogue, Role, Table
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One table. A link is right if its person is the one on the spine that stands for the record's true person: each
-    true person is stood for by the spine person who holds most of their rows, each spine person stands for one."""
+    """One table. Each spine person stands for the true person to whom most of their rows belong.
+
+    `right` are the links to a person who stands for the row's true person. `found` are those of them that are linked
+    to the one person on the spine who holds most of that true person's rows: a person split in two is found once.
+    """
 
     table: str
     rows: int
     linked: int
     right: int
+    found: int
 
     @property
     def precision(self) -> float:
@@ -27,8 +31,8 @@ class Score:
 
     @property
     def recall(self) -> float:
-        """Share of linkable rows (not removed by objection) that are linked right."""
-        return self.right / self.rows if self.rows else 1.0
+        """Share of linkable rows (not removed by objection) that are found."""
+        return self.found / self.rows if self.rows else 1.0
 
 
 def score(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, truth: Path) -> tuple[Score, ...]:
@@ -51,17 +55,21 @@ def score(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, truth: Pa
             f"WHERE t.row_id NOT IN (SELECT row_id FROM red.optout.before_linkage WHERE table_name = '{name}')",
             [str(path)],
         )
+    held = "SELECT truth, person, count(*) AS rows FROM judged WHERE person IS NOT NULL GROUP BY ALL"
+    most = "QUALIFY row_number() OVER (PARTITION BY {0} ORDER BY rows DESC, {1}) = 1"
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE stands AS SELECT truth, person FROM (SELECT truth, person, count(*) AS rows "
-        "FROM judged WHERE person IS NOT NULL GROUP BY ALL) "
-        "QUALIFY row_number() OVER (PARTITION BY truth ORDER BY rows DESC, person) = 1 "
-        "AND row_number() OVER (PARTITION BY person ORDER BY rows DESC, truth) = 1"
+        f"CREATE OR REPLACE TEMP TABLE stands AS SELECT truth, person FROM ({held}) {most.format('person', 'truth')}"
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE home AS SELECT truth, person FROM "
+        f"(SELECT h.* FROM ({held}) h JOIN stands USING (truth, person)) {most.format('truth', 'person')}"
     )
     counts = connection.execute(
-        "SELECT tbl, count(*), count(j.person), count(s.person) FROM judged j "
-        "LEFT JOIN stands s ON s.truth = j.truth AND s.person = j.person GROUP BY tbl"
+        "SELECT tbl, count(*), count(j.person), count(s.person), count(h.person) FROM judged j "
+        "LEFT JOIN stands s ON s.truth = j.truth AND s.person = j.person "
+        "LEFT JOIN home h ON h.truth = j.truth AND h.person = j.person GROUP BY tbl"
     ).fetchall()
-    by_table = {tbl: Score(tbl, rows, linked, right) for tbl, rows, linked, right in counts}
+    by_table = {tbl: Score(tbl, *numbers) for tbl, *numbers in counts}
     return tuple(by_table[name] for name in scored if name in by_table)
 
 
