@@ -59,7 +59,7 @@ class AmbergateMagics(Magics):
             return None
         except Error as error:
             self._forget(into)
-            show(Explanation({"verdict": "failed", "findings": [{"message": str(error)}]}))
+            show(Explanation({"verdict": "unasked", "findings": [{"message": str(error)}]}))
             return None
         if not into:
             return answer

@@ -100,7 +100,22 @@ def _user_namespaces_obstacle() -> str:
     if not found:
         return "no bubblewrap is installed"
     done = subprocess.run(
-        [str(found[0]), "--unshare-all", "--ro-bind", "/", "/", "true"], capture_output=True, check=False
+        [
+            str(found[0]),
+            "--unshare-all",
+            "--unshare-user",
+            "--disable-userns",
+            "--ro-bind",
+            "/",
+            "/",
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "true",
+        ],
+        capture_output=True,
+        check=False,
     )
     return "" if done.returncode == 0 else f"user namespaces are unavailable: {done.stderr.decode()[-200:]}"
 
