@@ -1,0 +1,92 @@
+"""Gates over the small project: the real pipeline, with the engine in this process or in a worker of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ambergate_extension.engine import EngineProcess
+from ambergate_extension.engine.worker import Worker
+from ambergate_extension.pipeline import Answer, Gate
+from ambergate_extension.replay import NothingRecorded, record
+from ambergate_policies.agreement import Agreement, read_agreement
+from ambergate_policies.catalogue import Catalogue, read_catalogue
+from ambergate_policies.kernel import Kernel
+from ambergate_policies.packs import RulePack, read_pack
+
+HERE = Path(__file__).parent
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ACCOUNT = "amara"
+
+
+def catalogue() -> Catalogue:
+    return read_catalogue(HERE / "catalogue.yaml")
+
+
+def agreement() -> Agreement:
+    return read_agreement(HERE / "agreement.yaml")
+
+
+def kernel(pack: str = "nhse-sde") -> Kernel:
+    return Kernel(catalogue(), agreement(), read_pack(pack))
+
+
+class NearEngine:
+    """The worker's own engine without a process around it: for many small queries."""
+
+    def __init__(self, database: Path, temp: Path) -> None:
+        opening = {
+            "database": str(database),
+            "temp": str(temp),
+            "limits": {"memory_mb": 512, "threads": 1, "temp_mb": 64},
+        }
+        self._worker: Worker | None = Worker(opening, None)
+
+    def plan(self, statement: str, keys: pa.Table | None = None) -> str:
+        return self._open().plan(statement, keys)
+
+    def run(self, statement: str, keys: pa.Table | None = None) -> pa.Table:
+        return self._open().run(statement, keys)
+
+    def post(self, statement: str, cleared: pa.Table) -> pa.Table:
+        return self._open().post(statement, cleared)
+
+    def close(self) -> None:
+        self._worker = None
+
+    def _open(self) -> Worker:
+        assert self._worker is not None
+        return self._worker
+
+
+def near_gate(database: Path, temp: Path, with_kernel: Kernel | None = None) -> Gate:
+    engine = NearEngine(database, temp)
+    return Gate(
+        kernel=with_kernel or kernel(), engine=engine, recorder=NothingRecorded(), account=ACCOUNT, now=lambda: NOON
+    )
+
+
+def far_gate(database: Path, with_kernel: Kernel | None = None, seconds: float = 20) -> Gate:
+    engine = EngineProcess(database, None, seconds=seconds)
+    engine.start()
+    return Gate(
+        kernel=with_kernel or kernel(), engine=engine, recorder=NothingRecorded(), account=ACCOUNT, now=lambda: NOON
+    )
+
+
+def everything_shown(answer: Answer) -> str:
+    """All that a researcher could read of an answer, as one text."""
+    return repr(record("q", 0, answer)) + repr(answer.to_header())
+
+
+def rows_of(answer: Answer) -> list[tuple[Any, ...]]:
+    columns: Sequence[Any] = [] if answer.table is None else [column.to_pylist() for column in answer.table.columns]
+    return list(zip(*columns, strict=True))
+
+
+def pack(name: str) -> RulePack:
+    return read_pack(name)
