@@ -54,6 +54,7 @@ class Recorder(Protocol):
     def append(self, entry: LogEntry) -> int: ...
     def hold(self, entry: LogEntry, held: HeldTable) -> str: ...
     def fetch(self, reference: str, *, account: str, project: str) -> HeldResult: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +155,14 @@ class Gate:
         try:
             agreement = self._current().agreement
             held = self._recorder.fetch(reference, account=self._account or "", project=agreement.project)
+            answer = _held_answer(held)
+            if answer.table is None:
+                return answer
+            body = {"reference": held.reference, "result_sha256": digest(answer.table)}
+            entry = LogEntry("fetch", self._now(), self._account or "", agreement.project, body)
+            return replace(answer, log_index=self._recorder.append(entry))
         except AmbergateError as error:
             return Answer("failed", (Finding("held", Decision.REFUSE, str(error)),))
-        return _held_answer(held)
 
     def catalogue(self) -> dict[str, Any]:
         """What the agreement grants: tables, columns, rules and dates, for the notebook's help."""
@@ -168,7 +174,9 @@ class Gate:
             self._engine.cancel()
 
     def close(self) -> None:
+        """End the engine and let go of the store."""
         self._engine.close()
+        self._recorder.close()
 
     # -- steps
 

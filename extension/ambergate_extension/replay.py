@@ -35,6 +35,9 @@ class NothingRecorded:
     def fetch(self, reference: str, *, account: str, project: str) -> HeldResult:
         raise UserError("a replay keeps no held results")
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
