@@ -121,7 +121,7 @@ def _any(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
 def _number_persons(connection: duckdb.DuckDBPyConnection, alias: str, defining: dict[str, str]) -> None:
     """Give each new person the next free index; who has one keeps it."""
     keys = " UNION ".join(
-        f"SELECT {quoted(column)}::VARCHAR AS source_person FROM {alias}.landed.{quoted(name)} "
+        f"SELECT DISTINCT {quoted(column)}::VARCHAR AS source_person FROM {alias}.landed.{quoted(name)} "
         f"WHERE {quoted(column)} IS NOT NULL"
         for name, column in defining.items()
     )

@@ -119,7 +119,9 @@ class _Certificate(Statement):
         joined = "t" + (f" LEFT JOIN g ON {self.same_group('g', 't')}" if sampled else "")
         joined += f" LEFT JOIN v ON {self.same_group('v', 't')}" if values else ""
         withheld = (
-            f"(SELECT count_if(r < {self.minimum}) AS withheld FROM t)" if self.keys else "(SELECT 0 AS withheld)"
+            f"(SELECT CAST(count_if(r < {self.minimum}) AS BIGINT) AS withheld FROM t)"
+            if self.keys
+            else "(SELECT 0 AS withheld)"
         )
         passing = f" WHERE t.r >= {self.minimum}" if self.keys else ""
         items = [f"t.{key} AS {key}" for key in self.keys]

@@ -125,7 +125,9 @@ class Statement:
             f" LEFT JOIN {name} ON {self.same_group(name)}" for name in self._beside(windows + distinct)
         )
         withheld = (
-            f"(SELECT count_if(persons < {self.minimum}) AS withheld FROM g)" if self.keys else "(SELECT 0 AS withheld)"
+            f"(SELECT CAST(count_if(persons < {self.minimum}) AS BIGINT) AS withheld FROM g)"
+            if self.keys
+            else "(SELECT 0 AS withheld)"
         )
         passing = f" WHERE g.persons >= {self.minimum}" if self.keys else ""
         columns = ", ".join(["true AS present", *self._outputs(windows)])
