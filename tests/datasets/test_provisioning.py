@@ -315,8 +315,9 @@ def test_destroying_the_projects_key_makes_its_database_unreadable(centre: DataC
     KeyStore(centre.state.keys).destroy_project("alpha", at=datetime(2026, 11, 22, tzinfo=UTC))
     with pytest.raises(OperatorError):
         centre.project_rows("alpha", "FROM stay")
-    with pytest.raises(UserError, match="destroyed"):
-        provisioned(centre, changed("version", "2"))
+    for again in (agreement, changed("version", "2")):
+        with pytest.raises(UserError, match="destroyed"):
+            provisioned(centre, again)
 
 
 def test_the_projects_documents_read_back_as_they_were(centre: DataCentre, agreement: Agreement) -> None:

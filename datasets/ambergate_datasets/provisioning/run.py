@@ -74,9 +74,9 @@ def provision(
     folder = private_folder(state.projects) / agreement.project
     keys = KeyStore.ensure(state.keys)
     with only_writer(folder, f"project {agreement.project}"):
+        project_keys = keys.ensure_project(agreement.project)
         if (before := _unchanged(agreement, catalogue, folder, landing)) is not None:
             return before
-        project_keys = keys.ensure_project(agreement.project)
         landing_key = keys.landing_key(catalogue.catalogue)
         _link(landing, landing_key, catalogue, limits)
         landing_digest = file_digest(landing)
