@@ -4,7 +4,8 @@
     python docs/generate.py --check     # only say what is stale; exit code 1 if anything is
 
 A generated part stands between `<!-- generated: name -->` and `<!-- end -->`. `tests/test_docs.py` runs the check.
-The tables of docs/how-to/real-data.md need the data; see `docs/real_data.py`.
+The results on docs/how-to/real-data.md need the data: `tests/datasets/real_data_page.py` writes them. Its queries are
+written here, as files for `ambergate replay`.
 """
 
 from __future__ import annotations
@@ -237,6 +238,19 @@ def _help(found: click.Command, context: click.Context) -> Iterator[str]:
                 yield from _help(inner, click.Context(inner, info_name=name, parent=context))
 
 
+# -- the queries of the page on real data
+
+
+def replay_files() -> Iterator[tuple[Path, str]]:
+    """The queries of docs/how-to/real-data.md, one file for each project, as `ambergate replay` reads them."""
+    page = (DOCS / "how-to" / "real-data.md").read_text(encoding="utf-8")
+    _, *sections = re.split(r"<!-- project: ([a-z-]+) -->", page)
+    for project, text in zip(sections[::2], sections[1::2], strict=True):
+        queries = re.findall(r"```sql\n(.*?)\n```", text, re.DOTALL)
+        lines = [json.dumps({"id": f"{project}-{number}", "sql": sql}) for number, sql in enumerate(queries, 1)]
+        yield DOCS / "how-to" / "real-data" / f"{project}.jsonl", "\n".join(lines) + "\n"
+
+
 # -- writing
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -262,6 +276,7 @@ def wanted() -> Iterator[tuple[Path, str]]:
     for name, model in SCHEMAS.items():
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
         yield REFERENCE / "schema" / f"{name}.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    yield from replay_files()
     for path in sorted(DOCS.rglob("*.md")):
         text = path.read_text(encoding="utf-8")
         if _MARKS.search(text):
