@@ -223,6 +223,16 @@ def test_no_other_kernelspec_exists_and_none_can_be_added() -> None:
         specs.install_kernel_spec("/tmp", "evil")
 
 
+def test_a_link_in_the_place_of_the_connection_file_is_not_followed(short_folder: Path) -> None:
+    folder, victim = make_run_folder(short_folder / "run"), short_folder / "victim"
+    victim.write_text("mine")
+    folder.connection_file.symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        folder.write_connection({"key": b"k"})
+    assert victim.read_text() == "mine"
+    folder.remove()
+
+
 def test_run_folders_have_short_paths_wherever_the_state_folder_is(tmp_path: Path) -> None:
     folder = make_run_folder(tmp_path / ("long" * 30))
     try:

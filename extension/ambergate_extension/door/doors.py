@@ -47,7 +47,7 @@ class Doors:
             max_body_size=MAX_BODY + _HEADROOM,
             max_buffer_size=MAX_BODY + 2 * _HEADROOM,
             max_header_size=16 * 1024,
-            idle_connection_timeout=3600,
+            idle_connection_timeout=60,
             body_timeout=30,
         )
         listener.add_socket(bind_unix_socket(str(socket), mode=0o600))

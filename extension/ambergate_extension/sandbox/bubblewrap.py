@@ -39,7 +39,7 @@ class Limits:
     """What one kernel may use. Sizes in mebibytes; memory is address space per process (RLIMIT_AS)."""
 
     memory_mb: int = 4096
-    processes: int = 256
+    processes: int = 512  # threads count too: numerical libraries start one per processor
     open_files: int = 1024
     file_mb: int = 1024
     scratch_mb: int = 512

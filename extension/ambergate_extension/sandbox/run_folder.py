@@ -7,6 +7,7 @@ that both the kernel and the server can write: the kernel binds its sockets and 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -52,8 +53,10 @@ class RunFolder:
         """Write the kernel's connection file, with the paths as the box sees them."""
         plain = {key: value.decode() if isinstance(value, bytes) else value for key, value in connection.items()}
         inside = {**plain, "transport": "ipc", "ip": str(INSIDE / "kernel" / "zmq")}
-        self.connection_file.write_text(json.dumps(inside))
-        self.connection_file.chmod(0o600)
+        # O_EXCL and O_NOFOLLOW: should anything of an earlier kernel still live, a link of its making stops us here.
+        descriptor = os.open(self.connection_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(inside, file)
 
     def forget_sockets(self) -> None:
         """Empty what the last kernel left, so that a restarted one starts from nothing."""
