@@ -98,7 +98,6 @@ def _line(node: yaml.Node | None, location: Location) -> int:
     for part in location:
         if node is None:
             break
-        line = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):
             match = next(((k, v) for k, v in node.value if k.value == str(part)), None)
             if match is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ambergate_policies.algebra.kinds import Kind
 
+WHOLE = frozenset({Kind.INT, Kind.NULL})
 NUMBER = frozenset({Kind.INT, Kind.NUM, Kind.NULL})
 TEXT = frozenset({Kind.TEXT, Kind.NULL})
 WHEN = frozenset({Kind.DATE, Kind.TIME, Kind.NULL})
@@ -100,7 +101,7 @@ _ALL = (
     Function("dayname", (WHEN,), Kind.TEXT, partial=True),
     Function("last_day", (WHEN,), Kind.DATE, partial=True),
     Function("strftime", (WHEN, TEXT), Kind.TEXT, constant=(1,), partial=True),
-    Function("make_date", (NUMBER, NUMBER, NUMBER), Kind.DATE, partial=True),
+    Function("make_date", (WHOLE, WHOLE, WHOLE), Kind.DATE, partial=True),
     Function("date_part", (WHEN,), Kind.INT, unit=True, partial=True),
     Function("date_trunc", (WHEN,), None, unit=True, partial=True),
     Function("date_diff", (WHEN, WHEN), Kind.INT, unit=True, partial=True),
