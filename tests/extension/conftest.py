@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -49,12 +50,15 @@ class SmallAnswer:
 
 @dataclass
 class SmallGate:
-    """Knows four queries, and answers everything else with a refusal that points into the text."""
+    """Knows a few queries, and answers everything else with a refusal that points into the text."""
 
     asked: list[str] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
 
     def answer(self, sql: str) -> SmallAnswer:
         self.asked.append(sql)
+        if "slow" in sql:
+            self.ended.wait(30)
         if "boom" in sql:
             raise RuntimeError(f"the driver quotes a value: canary-7731 in {sql}")
         if "sum(cost)" in sql:
@@ -79,6 +83,7 @@ class SmallGate:
 
     def cancel(self) -> None:
         self.asked.append("cancelled")
+        self.ended.set()
 
     def close(self) -> None:
         self.asked.append("closed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -102,5 +103,18 @@ def test_a_failing_gate_gives_a_number_and_never_its_message(in_kernel: InKernel
         assert "the gate failed on this query" in failed.text
         assert "failure " in failed.text
         assert "canary-7731" not in failed.text + failed.html
+
+    in_kernel(body)
+
+
+def test_interrupting_the_cell_ends_the_query_in_the_gate(in_kernel: InKernel) -> None:
+    async def body(kernel: Any) -> None:
+        running = asyncio.ensure_future(kernel.run("%sql SELECT slow"))
+        while "SELECT slow" not in kernel.gate.asked:
+            await asyncio.sleep(0.1)
+        await kernel.manager.interrupt_kernel()
+        assert (await running).status == "error"
+        assert await asyncio.get_running_loop().run_in_executor(None, kernel.gate.ended.wait, 10)
+        assert "log entry 17" in (await kernel.run("%sql SELECT count(*) FROM person")).text
 
     in_kernel(body)
