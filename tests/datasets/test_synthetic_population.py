@@ -108,6 +108,10 @@ def test_no_raw_file_knows_the_truth(path: RedPath) -> None:
         assert "true" not in file.read_text().partition("\n")[0].lower()
 
 
+def test_raw_extracts_and_truth_are_private(path: RedPath) -> None:
+    assert {file.stat().st_mode & 0o777 for file in (*path.raw.iterdir(), *path.truth.iterdir())} == {0o600}
+
+
 def test_practices_without_objectors_send_an_empty_list(path: RedPath) -> None:
     practices = {row[0] for row in path.red.execute("SELECT practice FROM red.landed.practice").fetchall()}
     assert {file.stem.rpartition("_")[2] for file in path.raw.glob("type1_objections_*.csv")} == practices

@@ -25,7 +25,7 @@ LEAST_PAIRS = 200
 """Below this many comparable persons or learning identities a model would be noise: nothing is linked by it."""
 
 LEARNING_SAMPLE = 20_000
-MAX_RANDOM_PAIRS = 2_000_000
+MAX_RANDOM_PAIRS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,10 @@ def normalised_sql(column: str) -> str:
 def valid_sql(column: str) -> str:
     """An SQL expression: the normalised number where it is valid, else NULL. Agrees with `is_valid`."""
     number = normalised_sql(column)
-    digits = f"list_transform(string_split({number}, ''), d -> d::INTEGER)"
-    total = f"list_sum(list_transform({digits}[1:9], (d, i) -> d * (11 - i)))"
-    passes = f"11 - {total} % 11 <> 10 AND (11 - {total} % 11) % 11 = {digits}[10]"
+    value = f"try_cast({number} AS BIGINT)"
+    total = " + ".join(f"{weight} * ({value} // {10 ** (weight - 1)} % 10)" for weight in range(10, 1, -1))
+    check = f"11 - ({total}) % 11"
     return (
         f"CASE WHEN regexp_full_match({number}, '[0-9]{{10}}') AND {number} <> repeat({number}[1], 10) "
-        f"THEN CASE WHEN {passes} THEN {number} END END"
+        f"AND {check} <> 10 AND ({check}) % 11 = {value} % 10 THEN {number} END"
     )

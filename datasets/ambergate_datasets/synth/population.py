@@ -101,6 +101,8 @@ def make_population(
         _write_truth(connection, private_folder(truth))
     made = Population(persons, seed, FIRST_DAY, last_day, rows, rates)
     _write_manifest(folder, made)
+    for file in (*folder.iterdir(), *truth.iterdir()):
+        file.chmod(0o600)
     return made
 
 
