@@ -24,6 +24,8 @@ from ambergate_policies.errors import OperatorError
 START_SECONDS = 120
 STOP_SECONDS = 60
 CONFIGURATION = Path(__file__).resolve().parent / "jupyterhub_config.py"
+READY = ("hub/login", "services/admin/")
+"""The hub answers early while it starts; its last service, which asks for a login, answers when everything does."""
 INHERITED = ("LANG", "LC_ALL", "TZ", "TMPDIR", "HOME")
 
 
@@ -35,12 +37,12 @@ class Hub:
         self.settings = settings
 
     def wait_until_ready(self) -> None:
-        """Returns when the hub answers through its proxy. Raises OperatorError when it ends or takes too long."""
+        """Returns when hub and services answer. Raises OperatorError when the hub ends or takes too long."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise OperatorError(f"the hub ended while starting; its last words are in {log_file(self.settings)}")
-            if _answers(self.settings.address + "hub/health"):
+            if all(_answers(self.settings.address + page) for page in READY):
                 return
             time.sleep(0.2)
         raise OperatorError(f"the hub did not answer within {START_SECONDS} s; see {log_file(self.settings)}")

@@ -21,7 +21,7 @@ from ambergate_datasets.state import StateFolder
 from ambergate_hub.accounts import password_file
 from ambergate_hub.settings import free_ports
 
-PERSONS = 3000
+PERSONS = 20_000 if os.environ.get("AMBERGATE_SCREENSHOTS") == "1" else 3000
 AMBERGATE = Path(sys.executable).parent / "ambergate"
 
 

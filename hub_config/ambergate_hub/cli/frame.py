@@ -49,7 +49,7 @@ class CommandGroup(click.Group):
         try:
             return super().invoke(ctx)
         except AmbergateError as error:
-            errors.print(f"[bold red]ambergate:[/] {escape(str(error))}")
+            errors.print(f"[bold red]ambergate:[/] {escape(str(error))}", soft_wrap=True)
             ctx.exit(error.exit_code)
         except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
             raise
