@@ -31,7 +31,7 @@ class OutermostSelect:
     def program(self) -> Program:
         items = self.select.expressions
         where = self.select.args.get("where")
-        condition = self.scalars.condition(where.this) if where is not None else None
+        condition = self.scalars.where(where.this if where is not None else None)
         keys = tuple(_unique(self._keys(items)))
         above = _Above(self, keys)
         outputs = tuple(

@@ -327,7 +327,7 @@ class Scalars:
             if index in function.constant and not isinstance(argument, Literal):
                 raise self.reading.refuse("function", f"{function.name} needs a constant there", node)
         kind = function.result or self._call_kind(node, function, arguments)
-        if function.result is None:
+        if function.result in (None, Kind.TIME):
             arguments = tuple(widened(argument, kind) for argument in arguments)
         return Call(function, arguments, kind, unit)
 

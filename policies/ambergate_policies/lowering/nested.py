@@ -19,23 +19,35 @@ from ambergate_policies.verdict import QueryRefused
 class NestedSelect:
     """A subquery over person rows: a projection, or one row per person and further keys."""
 
-    def __init__(self, names: Names, select: exp.Select, rows: Rows, alias: str, *, outermost: bool = False) -> None:
+    def __init__(
+        self,
+        names: Names,
+        select: exp.Select,
+        rows: Rows,
+        scalars: PersonScalars,
+        alias: str,
+        *,
+        outermost: bool = False,
+    ) -> None:
         self.outermost = outermost
         self.names = names
         self.reading = names.reading
         self.select = select
         self.rows = rows
         self.alias = alias
-        self.scalars = PersonScalars(names, rows.scope)
+        self.scalars = scalars
 
     def lower(self) -> tuple[Relation, Source]:
         for key in () if self.outermost else ("limit", "offset"):
             if self.select.args.get(key) is not None:
                 raise self.reading.refuse(
-                    "row-level", "LIMIT inside a subquery picks individuals", self.select.args[key]
+                    "row-level",
+                    "LIMIT inside a subquery picks individuals",
+                    self.select.args[key],
+                    hint="choose rows by a condition, or take one per person with min or max",
                 )
         where = self.select.args.get("where")
-        condition = self.scalars.condition(where.this) if where is not None else None
+        condition = self.scalars.where(where.this if where is not None else None)
         group = self.select.args.get("group")
         if group is None and not any(has_aggregate(item) for item in self.select.expressions):
             return self._projection(condition)

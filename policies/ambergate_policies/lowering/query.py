@@ -9,6 +9,7 @@ from ambergate_policies.algebra.expressions import Column, Expression
 from ambergate_policies.algebra.relations import Ordering, Program, PublicProgram, Relation
 from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.lowering.boundary import OutermostSelect
+from ambergate_policies.lowering.membership import Memberships
 from ambergate_policies.lowering.nested import NestedSelect
 from ambergate_policies.lowering.outputs import constant, given, same
 from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows
@@ -42,12 +43,10 @@ class _Query:
         if not isinstance(tree, exp.Select):
             raise self._no_select(tree)
         ctes = self._check_parts(tree, {})
-        rows = self._from(tree, ctes)
+        rows, scalars = self._from(tree, ctes)
         if not rows.owners:
-            return _public(self.names, tree, rows)
-        return OutermostSelect(
-            self.reading, self.agreement, tree, rows, PersonScalars(self.names, rows.scope)
-        ).program()
+            return _public(self.names, tree, rows, scalars)
+        return OutermostSelect(self.reading, self.agreement, tree, rows, scalars).program()
 
     def _no_select(self, tree: exp.Expr) -> QueryRefused:
         word = self.reading.text.split(None, 1)[0].upper()[:20] if self.reading.text.strip() else "nothing"
@@ -84,11 +83,13 @@ class _Query:
             ctes[alias.name.lower()] = item.this
         return ctes
 
-    def _from(self, select: exp.Select, ctes: dict[str, exp.Expr]) -> Rows:
+    def _from(self, select: exp.Select, ctes: dict[str, exp.Expr]) -> tuple[Rows, PersonScalars]:
         def subquery(node: exp.Expr, alias: str) -> tuple[Relation, Source]:
             return self._subquery(node, alias, node.meta.get("ambergate_ctes", ctes))
 
-        return FromClause(self.names, ctes, subquery).lower(select)
+        rows = FromClause(self.names, ctes, subquery).lower(select)
+        memberships = Memberships(self.names, rows, ctes, subquery)
+        return rows, PersonScalars(self.names, rows.scope, memberships)
 
     def _subquery(self, node: exp.Expr, alias: str, ctes: dict[str, exp.Expr]) -> tuple[Relation, Source]:
         self._subqueries += 1
@@ -97,12 +98,13 @@ class _Query:
         if not isinstance(node, exp.Select):
             raise self.reading.refuse("subquery", "only a plain SELECT may be nested", node)
         inner = self._check_parts(node, ctes)
-        return NestedSelect(self.names, node, self._from(node, inner), alias).lower()
+        rows, scalars = self._from(node, inner)
+        return NestedSelect(self.names, node, rows, scalars, alias).lower()
 
 
-def _public(names: Names, select: exp.Select, rows: Rows) -> PublicProgram:
+def _public(names: Names, select: exp.Select, rows: Rows, scalars: PersonScalars) -> PublicProgram:
     """A query over reference tables and VALUES alone: no row of it belongs to anybody."""
-    nested = NestedSelect(names, select, rows, "", outermost=True)
+    nested = NestedSelect(names, select, rows, scalars, "", outermost=True)
     relation, source = nested.lower()
     outputs = [name for name, value in source.columns.items() if isinstance(value, Column)]
     order = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from sqlglot import exp
 
@@ -44,15 +45,44 @@ class Rows:
 class PersonScalars(Scalars):
     """Scalars over the columns of a scope, below a boundary."""
 
-    def __init__(self, names: Names, scope: Scope) -> None:
+    def __init__(self, names: Names, scope: Scope, memberships: Membership | None = None) -> None:
         super().__init__(names.reading)
         self.names = names
         self.scope = scope
+        self.memberships = memberships
 
     def leaf(self, node: exp.Expr) -> Expression | None:
         if isinstance(node, exp.Column) and not isinstance(node.this, exp.Star):
             return self.names.column(self.scope, node)
+        if self.memberships is not None:
+            return self.memberships.lower(node, self)
         return None
+
+    def where(self, node: exp.Expr | None) -> Expression | None:
+        """A WHERE: its EXISTS that read the outer row become joins, the rest a condition."""
+        if node is None:
+            return None
+        parts = [part for part in conjuncts(node) if self.memberships is None or not self.memberships.semi_join(part)]
+        lowered = [self.condition(part) for part in parts]
+        if len(lowered) <= 1:
+            return lowered[0] if lowered else None
+        return Logical("AND", tuple(lowered))
+
+
+def conjuncts(node: exp.Expr) -> list[exp.Expr]:
+    """The parts of a condition that are joined by AND, however they are bracketed."""
+    if isinstance(node, exp.And):
+        return [*conjuncts(node.this), *conjuncts(node.expression)]
+    if isinstance(node, exp.Paren) and isinstance(node.this, exp.And | exp.Paren):
+        return conjuncts(node.this)
+    return [node]
+
+
+class Membership(Protocol):
+    """What turns IN and EXISTS with a subquery into joins (membership.py)."""
+
+    def lower(self, node: exp.Expr, scalars: PersonScalars) -> Expression | None: ...
+    def semi_join(self, node: exp.Expr) -> bool: ...
 
 
 Subquery = Callable[[exp.Expr, str], tuple[Relation, Source]]
@@ -226,14 +256,14 @@ class FromClause:
                 continue
             if isinstance(left, Owner) and isinstance(right, Owner):
                 equality = Comparison("=", left, right)
-                if _links(equality, rows.linked, source.owner):
+                if links(equality, rows.linked, source.owner):
                     return equality
         return None
 
     def _check_persons(self, rows: Rows, source: Source, kind: JoinKind, on: Expression | None, node: exp.Join) -> None:
         here, there = bool(rows.owners), source.owner is not None
         if here and there:
-            if on is None or not any(_links(part, rows.linked, source.owner) for part in _conjuncts(on)):
+            if on is None or not any(links(part, rows.linked, source.owner) for part in _conjuncts(on)):
                 raise self.reading.refuse(
                     "join-on-owner",
                     "tables about persons may only be joined on the person key",
@@ -274,7 +304,7 @@ def _conjuncts(node: Expression) -> tuple[Expression, ...]:
     return (node,)
 
 
-def _links(node: Expression, linked: set[str], owner: Owner | None) -> bool:
+def links(node: Expression, linked: set[str], owner: Owner | None) -> bool:
     """An equality between `owner` and the owner of a linked source."""
     if not (isinstance(node, Comparison) and node.operator == "=" and owner is not None):
         return False
