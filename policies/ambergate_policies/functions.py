@@ -103,7 +103,7 @@ _ALL = (
     Function("strftime", (WHEN, TEXT), Kind.TEXT, constant=(1,), partial=True),
     Function("make_date", (WHOLE, WHOLE, WHOLE), Kind.DATE, partial=True),
     Function("date_part", (WHEN,), Kind.INT, unit=True, partial=True),
-    Function("date_trunc", (WHEN,), None, unit=True, partial=True),
+    Function("date_trunc", (WHEN,), Kind.TIME, unit=True, partial=True),
     Function("date_diff", (WHEN, WHEN), Kind.INT, unit=True, partial=True),
     Function("date_sub", (WHEN, WHEN), Kind.INT, unit=True, partial=True),
 )
