@@ -59,7 +59,8 @@ def _numbers(made: Demo) -> Table:
     table.add_column(style="dim")
     table.add_column()
     table.add_row("Persons made up", f"{made.persons:,}, in {made.records:,} raw records")
-    table.add_row("Objectors removed", f"{made.objectors:,} persons; {made.records_removed:,} of their records")
+    reasons = " and ".join(f"{_REACH[reason]} {count:,}" for reason, count in made.objections.items())
+    table.add_row("Objectors removed", f"{made.objectors:,} persons ({reasons}), {made.records_removed:,} records")
     table.add_row("Linkage", f"precision {made.precision:.4f}, recall {made.recall:.4f} against the truth")
     for slug, project in made.projects.items():
         rows = ", ".join(f"{name} {count:,}" for name, count in project.rows.items())
@@ -69,10 +70,11 @@ def _numbers(made: Demo) -> Table:
     return table
 
 
+_REACH = {"type-1": "from GP records", "national": "from everything"}
 _WORK = {
     "researcher": "asks questions in notebooks",
     "checker": "decides on results that are held",
-    "administrator": "sees and suspends projects, reads the log",
+    "administrator": "sees projects, people and the log",
 }
 
 
