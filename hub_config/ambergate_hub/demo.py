@@ -64,6 +64,7 @@ class Demo(Document):
     done: tuple[str, ...] = ()
     records: int = 0
     objectors: int = 0
+    objections: dict[str, int] = Field(default_factory=dict)
     records_removed: int = 0
     persons_linked: int = 0
     precision: float = 0.0
@@ -176,6 +177,7 @@ def _red_zone(state: StateFolder, demo: Demo, progress: Progress) -> Demo:
     return demo.model_copy(
         update={
             "objectors": objectors,
+            "objections": red.after.persons if red.after else {},
             "records_removed": sum(sum(r.values()) for each in passes for r in each.removed.values()),
             "persons_linked": red.linkage.persons if red.linkage else 0,
             "precision": right / max(1, sum(each.linked for each in scores)),

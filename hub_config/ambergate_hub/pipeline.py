@@ -18,7 +18,7 @@ from ambergate_datasets.keys import KeyStore
 from ambergate_datasets.landing import LandingReport, land
 from ambergate_datasets.landing.database import landing_path, open_red
 from ambergate_datasets.linkage import LinkageReport, link
-from ambergate_datasets.linkage_source import source_person_column
+from ambergate_datasets.linkage_source import link_sources, source_person_column
 from ambergate_datasets.optout import OptOutReport, read_objections, remove_after_linkage, remove_before_linkage
 from ambergate_datasets.progress import Progress
 from ambergate_datasets.provisioning import ProvisionReport, provision
@@ -44,27 +44,30 @@ class RedZone:
 
     def lines(self) -> list[str]:
         """The same in words, for the console."""
-        if self.before is None or self.linkage is None or self.after is None:
-            return ["Persons are told apart by the source's own person key; nothing was linked."]
+        if self.before is None or self.after is None:
+            return ["Persons are told apart by the source's own person key; nothing was linked, no objections apply."]
         removed = sum(sum(reasons.values()) for reasons in self.before.removed.values())
-        linked = sum(sum(table.linked.values()) for table in self.linkage.tables)
-        unlinked = sum(table.unlinked for table in self.linkage.tables)
-        return [
-            f"Opt-outs: {removed:,} records excluded before linkage by their own number, then "
-            + " and ".join(f"{count:,} persons by reason {reason}" for reason, count in self.after.persons.items())
-            + ".",
-            f"Linkage: {linked:,} records of {self.linkage.persons:,} persons; {unlinked:,} records belong to nobody.",
+        persons = [f"{count:,} persons ({reason})" for reason, count in self.after.persons.items()]
+        lines = [
+            f"Opt-outs: {removed:,} records excluded by their own number; then {' and '.join(persons) or 'nobody'}."
         ]
+        if self.linkage is not None:
+            linked = sum(sum(table.linked.values()) for table in self.linkage.tables)
+            unlinked = sum(table.unlinked for table in self.linkage.tables)
+            persons_linked = f"{self.linkage.persons:,} persons"
+            lines.append(f"Linkage: {linked:,} records of {persons_linked}; {unlinked:,} records belong to nobody.")
+        return lines
 
 
 def land_and_link(catalogue: Catalogue, folder: Path, state: StateFolder, progress: Progress) -> RedZone:
-    """Land the extracts; where persons have to be found by their identifiers, apply objections and link.
+    """Land the extracts; where persons have to be found by identifiers or can object, apply objections and link.
 
-    Raises UserError or OperatorError; then no project can be provisioned from what is incomplete.
+    Files that were landed before are not landed again, but the newest objection lists are applied in any case. Raises
+    UserError or OperatorError; then no project can be provisioned from what is incomplete.
     """
     with recording(state) as store:
         landing = land(catalogue, folder, state, record=store.append, progress=progress)
-        if not needs_linkage(catalogue):
+        if not needs_linkage(catalogue) and not objections_apply(catalogue):
             return RedZone(landing)
         with writing_red(state, catalogue) as connection:
             return _link(connection, catalogue, folder, store, progress, landing)
@@ -82,7 +85,10 @@ def _link(
     objections = read_objections(folder, catalogue, today=now.date())
     record = store.append
     before = remove_before_linkage(connection, catalogue, objections, at=now, record=record, progress=progress)
-    linkage = link(connection, catalogue, at=now, record=record, progress=progress)
+    linkage = None
+    if needs_linkage(catalogue):
+        linkage = link(connection, catalogue, at=now, record=record, progress=progress)
+    link_sources(connection, catalogue)
     after = remove_after_linkage(connection, catalogue, objections, at=now, record=record, progress=progress)
     connection.execute("CHECKPOINT red")
     return RedZone(landing, before, linkage, after)
@@ -95,6 +101,12 @@ def needs_linkage(catalogue: Catalogue) -> bool:
         for table in catalogue.tables.values()
         if table.kind == "person"
     )
+
+
+def objections_apply(catalogue: Catalogue) -> bool:
+    """Whether anybody in a person table can have objected, by the policy of its source."""
+    policies = [catalogue.sources[t.source].opt_out for t in catalogue.tables.values() if t.kind == "person"]
+    return any(policy.type_1 or policy.national for policy in policies)
 
 
 def provision_project(

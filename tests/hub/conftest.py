@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -24,7 +24,7 @@ PEOPLE: dict[str, AccountRole] = {
 }
 
 
-def write_project(state: StateFolder, slug: str, accounts: list[str], *, end: date | None = None) -> None:
+def make_project(state: StateFolder, slug: str, accounts: list[str], *, end: date | None = None) -> None:
     """A project folder as provisioning leaves it, but with an empty database: no query is put here."""
     persons = [{"name": name.title(), "account": name, "trained_on": "2026-01-01"} for name in accounts]
     end = end or date.today() + timedelta(days=100)  # noqa: DTZ011
@@ -64,6 +64,11 @@ def write_project(state: StateFolder, slug: str, accounts: list[str], *, end: da
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "agreement.yaml").write_text(yaml.safe_dump(document))
     (folder / "project.duckdb").touch()
+
+
+@pytest.fixture(scope="session")
+def write_project() -> Callable[..., None]:
+    return make_project
 
 
 @dataclass
@@ -128,9 +133,9 @@ class RunningHub:
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
     state = StateFolder(tmp_path_factory.mktemp("hub") / "state")
-    write_project(state, "cardio-outcomes", ["amara", "bilal"])
-    write_project(state, "cancer-pathways", ["amara"])
-    write_project(state, "old-study", ["amara"], end=date(2021, 1, 1))
+    make_project(state, "cardio-outcomes", ["amara", "bilal"])
+    make_project(state, "cancer-pathways", ["amara"])
+    make_project(state, "old-study", ["amara"], end=date(2021, 1, 1))
     private_folder(state.hub)
     passwords = make_accounts(account_file(state), PEOPLE)
     settings = HubSettings(state, free_ports(1)[0])

@@ -33,8 +33,9 @@ def land(state: StateFolder, catalogue_file: Path, folder: Path) -> None:
     """Take raw extracts into the red zone, as a catalogue file declares them.
 
     Every row is checked; rows that break a rule are counted and set aside, never with their values. The result is
-    one encrypted database in the state folder. Where the catalogue names objection lists, opt-outs are applied and
-    records of one person are linked. Landing the same files again does nothing.
+    one encrypted database in the state folder. Where objections apply, people who objected are removed; where there is
+    no common person key, the records of each person are linked. Landing the same files again only applies the newest
+    objection lists.
     """
     from ambergate_hub.pipeline import land_and_link  # imports an engine: not needed for --help
 
