@@ -280,7 +280,7 @@ class Scalars:
 
     def cast(self, node: exp.Cast) -> Expression:
         target = node.to.this.value if isinstance(node.to, exp.DataType) else ""
-        if target not in _TARGETS:
+        if target not in _TARGETS or node.args.get("format") or not _plain_parameters(node.to):
             raise self.reading.refuse("type", "this type is not available", node, hint="try DOUBLE, VARCHAR or DATE")
         name, kind = _TARGETS[target]
         part = self.value(node.this)
@@ -348,6 +348,11 @@ class Scalars:
         if isinstance(node, exp.Window):
             return self.reading.refuse("window", "a window function is not understood here", node)
         return self.reading.refuse("syntax", f"this construct ({name}) is not understood", node)
+
+
+def _plain_parameters(target: exp.Expr) -> bool:
+    """Lengths and digits only: DECIMAL(10, 2), VARCHAR(5)."""
+    return all(isinstance(part.this, exp.Literal) and not part.this.is_string for part in target.expressions)
 
 
 def coerce(node: Expression, towards: Kind) -> Expression:

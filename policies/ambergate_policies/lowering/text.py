@@ -89,6 +89,9 @@ class Reading:
             raise self.refuse("size", f"the query is nested more than {MAX_NESTING} deep", hint="use WITH")
         if any(_is_cut(one, other) for one, other in itertools.pairwise(tokens)):
             raise self.refuse("syntax", "this interval cannot be read", hint="write intervals as INTERVAL 6 MONTH")
+        if any(token.text in {"~", "!~"} and token.token_type not in _TEXTS for token in tokens):
+            hint = "write regexp_matches(text, pattern)"  # sqlglot takes the engine's full match for a partial one
+            raise self.refuse("syntax", "the operator ~ is not understood", hint=hint)
         if _longest_run(tokens) > MAX_REPEATS:
             raise self.refuse(
                 "size", f"the query repeats one operator more than {MAX_REPEATS} times", hint="use IN (...)"
