@@ -1,0 +1,46 @@
+"""The attack corpus through the real pipeline: the expected verdicts, no canary anywhere, and no second wasted."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from tests.attacks.corpus import Case, canaries_in, read, word_of
+from tests.small_project import gates
+
+from ambergate_extension.pipeline import Gate
+
+CASES = read(Path(__file__).parent / "kernel")
+SECONDS = 3.0
+"""Of one answer on a busy machine; a refusal takes milliseconds."""
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_an_attack_gets_nothing(gate: Gate, case: Case) -> None:
+    for sql in case.steps:
+        began = time.perf_counter()
+        answer = gate.answer(sql)
+        assert time.perf_counter() - began < SECONDS
+        shown = gates.everything_shown(answer)
+        told = [mark for mark in canaries_in(shown) if mark not in sql]
+        assert not told, f"{told} in {shown[:500]}"
+    assert word_of(answer) in case.expect, gates.everything_shown(answer)[:500]
+
+
+def test_every_class_of_attack_has_cases() -> None:
+    counts = Counter(case.group for case in CASES)
+    assert len(CASES) >= 400
+    assert all(number >= 10 for number in counts.values()), counts
+
+
+def test_a_refusal_says_what_to_do_or_where(gate: Gate) -> None:
+    """Of the refused statements, nearly all point into the text or give a hint."""
+    mute = []
+    for case in CASES:
+        if case.expect == {"refused"} and case.group != "resource-exhaustion":
+            finding = gate.answer(case.steps[-1]).findings[0]
+            if finding.span is None and finding.hint is None:
+                mute.append(case.id)
+    assert len(mute) <= len(CASES) // 50, mute
