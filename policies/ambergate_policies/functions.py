@@ -160,6 +160,7 @@ ENGINE_FUNCTIONS = frozenset(
         *ALLOWED, "+", "-", "*", "/", "//", "%", "||", "~~", "~~*", "!~~", "!~~*", "prefix", "suffix", "like_escape",
         "ilike_escape", "count", "count_star", "count_if", "countif", "sum", "sum_no_overflow", "avg", "min", "max",
         "array_extract", "list_extract", "hash", ">>", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "row_number",
+        "rank", "dense_rank", "lag", "lead", "first_value", "last_value",
     },
 )  # fmt: skip
 """The only function names that a bound plan of ours may hold."""

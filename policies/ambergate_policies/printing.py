@@ -26,8 +26,10 @@ from ambergate_policies.algebra.expressions import (
     Logical,
     Negate,
     Not,
+    Ordering,
     Owner,
     Span,
+    Window,
     walk,
 )
 from ambergate_policies.algebra.kinds import Kind
@@ -36,7 +38,6 @@ from ambergate_policies.algebra.relations import (
     Group,
     Join,
     JoinKind,
-    Ordering,
     Partial,
     Relation,
     Scan,
@@ -101,6 +102,8 @@ def expression(node: Expression) -> str:  # noqa: C901 - one case per node of a 
             return f"TRY_CAST({expression(part)} AS {_listed(target, CAST_TARGETS)})"
         case Call():
             return _call(node)
+        case Window():
+            return _window(node)
         case _:
             assert_never(node)
 
@@ -138,6 +141,19 @@ def _arithmetic(node: Arithmetic) -> str:
         right = f"NULLIF({right}, 0)"
     text = f"({left} {operator} {right})"
     return text if operator == "||" else f"TRY({text})"
+
+
+_RANKS = ("row_number", "rank", "dense_rank")
+_WINDOWS = frozenset({*_RANKS, "count", "sum", "avg", "min", "max", "lag", "lead", "first_value", "last_value"})
+
+
+def _window(node: Window) -> str:
+    arguments = ", ".join(expression(argument) for argument in node.arguments)
+    if not arguments and node.function == "count":
+        arguments = "*"
+    over = f"PARTITION BY {', '.join(expression(part) for part in node.partition)}" if node.partition else ""
+    over += f" ORDER BY {', '.join(ordering(node.order))}" if node.order else ""
+    return f"{_listed(node.function, _WINDOWS)}({arguments}) OVER ({over})"
 
 
 def _call(node: Call) -> str:

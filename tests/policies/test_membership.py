@@ -17,7 +17,7 @@ EQUAL = {
     "persons without a code": "SELECT count(*) FROM person WHERE person_id NOT IN "
     "(SELECT e.person_id FROM event e WHERE e.code = 'E11')",
     "exists by the owner": "SELECT count(*) FROM person p WHERE EXISTS "
-    "(SELECT 1 FROM event e WHERE e.person_id = p.person_id AND e.value > 100)",
+    "(SELECT 1 FROM event e WHERE e.person_id = p.person_id AND e.value > 40)",
     "not exists": "SELECT region, count(*) FROM person p WHERE NOT EXISTS "
     "(SELECT * FROM event e WHERE p.person_id = e.person_id AND e.code = 'I10') GROUP BY region ORDER BY region",
     "exists that reads the outer row": "SELECT count(*) FROM person p WHERE EXISTS "

@@ -168,6 +168,27 @@ class Call:
     unit: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """One term of an ORDER BY."""
+
+    expression: Expression
+    descending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window over one person's rows: `partition` holds the person key. Stands as an item of a Derived, and
+    never inside another expression: the engine's TRY cannot hold one."""
+
+    function: str
+    arguments: tuple[Expression, ...]
+    partition: tuple[Expression, ...]
+    order: tuple[Ordering, ...]
+    kind: Kind
+
+
 Expression = (
     Column
     | Owner
@@ -184,6 +205,7 @@ Expression = (
     | Case
     | Cast
     | Call
+    | Window
 )
 
 
@@ -237,6 +259,8 @@ def children(node: Expression) -> tuple[Expression, ...]:
             return (*flat, default) if default is not None else flat
         case Call(arguments=arguments):
             return arguments
+        case Window(arguments=arguments, partition=partition, order=order):
+            return (*arguments, *partition, *(item.expression for item in order))
 
 
 def walk(node: Expression) -> Iterator[Expression]:

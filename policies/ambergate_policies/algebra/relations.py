@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Owner
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Ordering, Owner
 
 
 class JoinKind(StrEnum):
@@ -112,13 +112,6 @@ class Output:
 
     name: str
     expression: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Ordering:
-    expression: Expression
-    descending: bool
-    nulls_first: bool
 
 
 @dataclass(frozen=True, slots=True)

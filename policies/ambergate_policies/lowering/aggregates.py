@@ -58,10 +58,16 @@ def is_aggregate(node: exp.Expr) -> bool:
 
 
 def has_aggregate(node: exp.Expr) -> bool:
-    """An aggregate somewhere below, outside of nested queries."""
-    if isinstance(node, exp.Query | exp.Subquery):
+    """An aggregate somewhere below, outside of nested queries and windows."""
+    if isinstance(node, exp.Query | exp.Subquery | exp.Window):
         return False
     return is_aggregate(node) or any(has_aggregate(child) for child in node.iter_expressions())
+
+
+def extras(node: exp.Expr) -> set[str]:
+    """The arguments of an aggregate that would be lost if only its first were read: max(x, 3), count_if(a, b)."""
+    known = {"this", "big_int"} | ({"expression"} if isinstance(node, exp.PercentileCont) else set())
+    return {key for key, value in node.args.items() if value not in (None, False, [])} - known
 
 
 class Aggregates:
@@ -79,6 +85,8 @@ class Aggregates:
         if isinstance(inner, exp.Filter):
             condition = self.scalars.condition(inner.expression.this)
             inner = inner.this
+        if not isinstance(inner, exp.WithinGroup) and extras(inner):
+            raise self.reading.refuse("aggregate", "this aggregate has more arguments than are understood", inner)
         if isinstance(inner, exp.Count):
             return self._count(inner, condition)
         if isinstance(inner, exp.CountIf):

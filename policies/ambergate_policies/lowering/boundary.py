@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from ambergate_policies.agreement import Agreement
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Literal, Owner
-from ambergate_policies.algebra.relations import CLEARED, Boundary, Ordering, Output, Program
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Literal, Ordering, Owner
+from ambergate_policies.algebra.relations import CLEARED, Boundary, Output, Program
 from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates, has_aggregate, is_aggregate
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.outputs import constant, default_name, given, same

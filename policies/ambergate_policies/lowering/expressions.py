@@ -86,6 +86,10 @@ class Scalars:
         """The expression for a node that this context gives a meaning of its own, else None."""
         raise NotImplementedError
 
+    def carried(self, node: exp.Expr, value: Expression) -> Expression:
+        """What a column that `*` stands for is called in this context."""
+        raise self.reading.refuse("row-level", "* is not possible beside GROUP BY", node, hint="name the columns")
+
     def lower(self, node: exp.Expr) -> Expression:
         """The algebra's node for a tree node. Raises QueryRefused for anything not understood."""
         if (own := self.leaf(node)) is not None:

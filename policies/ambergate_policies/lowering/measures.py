@@ -27,6 +27,7 @@ from ambergate_policies.algebra.expressions import (
     Logical,
     Measurability,
     Not,
+    Window,
 )
 from ambergate_policies.algebra.kinds import Kind
 
@@ -60,6 +61,8 @@ def grade(node: Expression) -> Measurability:
             return _arithmetic(node)
         case Call():
             return _call(node)
+        case Window(function=function, arguments=arguments):
+            return _window(function, arguments)
         case _:
             return NOT_MEASURABLE
 
@@ -151,6 +154,16 @@ def _call(node: Call) -> Measurability:
     if name in _CLAMPS:
         return _clamp(node, grades)
     return NOT_MEASURABLE
+
+
+def _window(function: str, arguments: tuple[Expression, ...]) -> Measurability:
+    """A count or a value of the person's own rows; never a rank, which numbers rows."""
+    if function == "count":
+        return Measurability(Grade.COUNT, 1)
+    if not arguments:
+        return NOT_MEASURABLE
+    found = grade(arguments[0])
+    return Measurability(Grade.COUNT, 1) if function == "sum" and found.grade is Grade.INDICATOR else found
 
 
 def _clamp(node: Call, grades: list[Measurability]) -> Measurability:

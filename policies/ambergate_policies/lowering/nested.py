@@ -7,12 +7,13 @@ from sqlglot import exp
 from ambergate_policies.algebra.expressions import Cast, Column, Expression, Grade, Measurability, Owner
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import Derived, Group, Partial, Relation
-from ambergate_policies.lowering.aggregates import has_aggregate, is_aggregate
+from ambergate_policies.lowering.aggregates import extras, has_aggregate, is_aggregate
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.measures import grade
 from ambergate_policies.lowering.outputs import default_name, given
 from ambergate_policies.lowering.rows import PersonScalars, Rows, derived_column
 from ambergate_policies.lowering.scope import Names, Source
+from ambergate_policies.lowering.windows import WindowScalars, has_window
 from ambergate_policies.verdict import QueryRefused
 
 
@@ -59,6 +60,10 @@ class NestedSelect:
         distinct = self.select.args.get("distinct")
         if distinct is not None and distinct.args.get("on"):
             raise self.reading.refuse("row-level", "DISTINCT ON is not understood yet", distinct)
+        if has_window(self.select):
+            return self._windowed(condition, distinct is not None)
+        if self.select.args.get("qualify") is not None:
+            raise self.reading.refuse("window", "QUALIFY needs a window", self.select.args["qualify"], hint="use WHERE")
         items = self._items(self.scalars)
         self._refuse_missing([item for _, item in items])
         if distinct is not None and not any(isinstance(item, Owner) for _, item in items) and self.rows.owners:
@@ -70,6 +75,17 @@ class NestedSelect:
             )
         return self._derived(self.rows.relation, self.rows.owners, items, condition, distinct is not None)
 
+    def _windowed(self, condition: Expression | None, distinct: bool) -> tuple[Relation, Source]:
+        """Windows are computed in a relation of their own below, so that expressions may be made of them."""
+        scalars = WindowScalars(self.rows, self.scalars, self.names.fresh())
+        items = self._items(scalars)
+        scalars.aliases = {name.lower(): item for name, item in items}
+        clause = self.select.args.get("qualify")
+        qualify = scalars.condition(clause.this) if clause is not None else None
+        owners = (Owner(scalars.source),) if self.rows.owners else ()
+        below = Derived(scalars.source, self.rows.relation, scalars.items(), self.rows.owners, condition)
+        return self._derived(below, owners, items, qualify, distinct)
+
     def _refuse_missing(self, items: list[Expression]) -> None:
         """A person key that an outer join can leave NULL is not the key that the rows are counted by."""
         if any(isinstance(item, Owner) and item.source in self.rows.nullable for item in items):
@@ -80,14 +96,14 @@ class NestedSelect:
         items: list[tuple[str, Expression]] = []
         for node in self.select.expressions:
             if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
-                items += self._star(node)
+                items += self._star(node, scalars)
                 continue
             inner = node.unalias()
             name = node.alias if isinstance(node, exp.Alias) else default_name(self.reading, inner)
             items.append((name, scalars.lower(inner)))
         return items
 
-    def _star(self, node: exp.Expr) -> list[tuple[str, Expression]]:
+    def _star(self, node: exp.Expr, scalars: Scalars) -> list[tuple[str, Expression]]:
         star = node if isinstance(node, exp.Star) else node.this
         if any(star.args.values()):
             raise self.reading.refuse("syntax", "EXCLUDE and REPLACE are not understood yet", node)
@@ -97,8 +113,8 @@ class NestedSelect:
             if qualifier and source.alias.lower() != qualifier.lower():
                 continue
             if source.owner is not None and source.owner_name:
-                items.append((source.owner_name, source.owner))
-            items += source.columns.items()
+                items.append((source.owner_name, scalars.carried(node, source.owner)))
+            items += [(name, scalars.carried(node, value)) for name, value in source.columns.items()]
         return items
 
     def _derived(
@@ -135,6 +151,13 @@ class NestedSelect:
                 hint="group the subquery by the person key, or make it the outermost SELECT",
             )
         self._refuse_missing(keys)
+        if self.select.args.get("qualify") is not None:
+            raise self.reading.refuse(
+                "window",
+                "QUALIFY beside GROUP BY is not understood",
+                self.select.args["qualify"],
+                hint="put the grouped SELECT into a subquery",
+            )
         if self.select.args.get("distinct") is not None:
             raise self.reading.refuse(
                 "syntax", "DISTINCT beside GROUP BY is not understood", self.select, hint="drop it"
@@ -212,6 +235,8 @@ class _PersonLevel(Scalars):
 
     def _read(self, node: exp.Expr, domain: Expression | None) -> tuple[Partial, Kind, Measurability]:
         counted = Measurability(Grade.COUNT, 1)
+        if extras(node):
+            raise self.reading.refuse("aggregate", "this aggregate has more arguments than are understood", node)
         if isinstance(node, exp.CountIf):
             return Partial("count_if", self.rows.condition(node.this), domain), Kind.INT, counted
         argument = node.this

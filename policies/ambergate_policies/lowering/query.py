@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from ambergate_policies.agreement import Agreement
-from ambergate_policies.algebra.expressions import Column, Expression
-from ambergate_policies.algebra.relations import Ordering, Program, PublicProgram, Relation
+from ambergate_policies.algebra.expressions import Column, Expression, Ordering
+from ambergate_policies.algebra.relations import Program, PublicProgram, Relation
 from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.lowering.boundary import OutermostSelect
 from ambergate_policies.lowering.membership import Memberships
@@ -20,7 +20,20 @@ from ambergate_policies.verdict import QueryRefused
 MAX_COLUMNS = 200
 MAX_SUBQUERIES = 200
 _SELECT_PARTS = frozenset(
-    {"expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_"},
+    {
+        "expressions",
+        "from_",
+        "joins",
+        "where",
+        "group",
+        "having",
+        "order",
+        "limit",
+        "offset",
+        "distinct",
+        "with_",
+        "qualify",
+    },
 )
 
 
@@ -44,6 +57,13 @@ class _Query:
             raise self._no_select(tree)
         ctes = self._check_parts(tree, {})
         rows, scalars = self._from(tree, ctes)
+        if rows.owners and tree.args.get("qualify") is not None:
+            raise self.reading.refuse(
+                "window",
+                "QUALIFY picks rows: that is possible in a subquery only",
+                tree.args["qualify"],
+                hint="SELECT ... FROM (SELECT ... QUALIFY row_number() OVER (PARTITION BY person_id ...) = 1) AS first",
+            )
         if not rows.owners:
             return _public(self.names, tree, rows, scalars)
         return OutermostSelect(self.reading, self.agreement, tree, rows, scalars).program()

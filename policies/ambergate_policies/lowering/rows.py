@@ -58,6 +58,9 @@ class PersonScalars(Scalars):
             return self.memberships.lower(node, self)
         return None
 
+    def carried(self, node: exp.Expr, value: Expression) -> Expression:
+        return value
+
     def where(self, node: exp.Expr | None) -> Expression | None:
         """A WHERE: its EXISTS that read the outer row become joins, the rest a condition."""
         if node is None:
