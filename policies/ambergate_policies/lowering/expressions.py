@@ -94,13 +94,20 @@ class Scalars:
         """The algebra's node for a tree node. Raises QueryRefused for anything not understood."""
         if (own := self.leaf(node)) is not None:
             return own
-        for kinds, lower in _LOWERINGS:
+        for kinds, parts, lower in _LOWERINGS:
             if isinstance(node, kinds):
+                self._account_for(node, parts)
                 lowered: Expression = lower(self, node)
                 return lowered
         if isinstance(node, exp.Func):
             return self._function(node)
         raise self._not_understood(node)
+
+    def _account_for(self, node: exp.Expr, parts: frozenset[str]) -> None:
+        """Every argument of a tree node must be one that its lowering reads: `negate` is not to be overlooked."""
+        for key, given in node.args.items():
+            if given not in (None, False, []) and key not in parts:
+                raise self.reading.refuse("syntax", f"{key!r} is not understood in this construct", node)
 
     def value(self, node: exp.Expr) -> Expression:
         """A lowered value that is not a person key: the key may only be compared, grouped by and counted."""
@@ -213,7 +220,8 @@ class Scalars:
         part, pattern = self.value(node.this), self.value(node.expression)
         if part.kind is not Kind.TEXT or not isinstance(pattern, Literal) or pattern.kind is not Kind.TEXT:
             raise self.reading.refuse("type", "LIKE needs a text and a constant pattern", node)
-        return Like(part, pattern, isinstance(node, exp.ILike))
+        like = Like(part, pattern, isinstance(node, exp.ILike))
+        return Not(like) if node.args.get("negate") else like
 
     def is_test(self, node: exp.Is) -> Expression:
         part = self.lower(node.this)
@@ -420,21 +428,24 @@ def _arithmetic_kind(operator: ArithmeticOperator, left: Expression, right: Expr
     return None
 
 
-_LOWERINGS: tuple[tuple[Any, Any], ...] = (
-    (exp.Literal, Scalars.literal),
-    (exp.Boolean, Scalars.boolean),
-    (exp.Null, Scalars.null),
-    (exp.Interval, Scalars.interval),
-    (tuple(_COMPARISONS), Scalars.comparison),
-    (exp.Between, Scalars.between),
-    (exp.In, Scalars.membership),
-    ((exp.Like, exp.ILike), Scalars.like),
-    (exp.Is, Scalars.is_test),
-    ((exp.And, exp.Or), Scalars.logical),
-    (exp.Not, Scalars.negation),
-    (tuple(_ARITHMETIC), Scalars.arithmetic),
-    (exp.Neg, Scalars.negative),
-    ((exp.Case, exp.If), Scalars.case),
-    (exp.Cast, Scalars.cast),
-    (exp.Paren, Scalars.parenthesis),
+_BOTH = frozenset({"this", "expression"})
+_LOWERINGS: tuple[tuple[Any, frozenset[str], Any], ...] = (
+    (exp.Literal, frozenset({"this", "is_string"}), Scalars.literal),
+    (exp.Boolean, frozenset({"this"}), Scalars.boolean),
+    (exp.Null, frozenset(), Scalars.null),
+    (exp.Interval, frozenset({"this", "unit"}), Scalars.interval),
+    (tuple(_COMPARISONS), _BOTH, Scalars.comparison),
+    (exp.Between, frozenset({"this", "low", "high"}), Scalars.between),
+    (exp.In, frozenset({"this", "expressions", "query", "unnest", "field"}), Scalars.membership),
+    ((exp.Like, exp.ILike), _BOTH | {"negate"}, Scalars.like),
+    (exp.Is, _BOTH, Scalars.is_test),
+    ((exp.And, exp.Or), _BOTH, Scalars.logical),
+    (exp.Not, frozenset({"this"}), Scalars.negation),
+    (tuple(_ARITHMETIC), _BOTH | {"typed", "safe"}, Scalars.arithmetic),
+    (exp.Neg, frozenset({"this"}), Scalars.negative),
+    (exp.Case, frozenset({"this", "ifs", "default"}), Scalars.case),
+    (exp.If, frozenset({"this", "true", "false"}), Scalars.case),
+    (exp.Cast, frozenset({"this", "to", "safe"}), Scalars.cast),
+    (exp.Paren, frozenset({"this"}), Scalars.parenthesis),
 )
+"""Which tree nodes have a meaning, and which of their arguments that meaning reads."""
