@@ -15,6 +15,14 @@ from ambergate_policies.errors import OperatorError
 STATIC_CONFIGURATION = {
     "global": {"checkNewVersion": False, "sendAnonymousUsage": False},  # it asks the internet unless told not to
     "log": {"level": "WARN", "noColor": True},
+    "entryPoints": {
+        "http": {
+            "http": {
+                "aliasHeadersStrategy": "delete",  # X_Forwarded_For must not pass for X-Forwarded-For
+                "encodedCharacters": {"allowEncodedNullCharacter": False, "allowEncodedBackSlash": False},
+            }
+        }
+    },
 }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -88,13 +91,22 @@ def _people(people: Sequence[DemoPerson]) -> Table:
     return table
 
 
+def _verify(settings: HubSettings) -> str:
+    """The command line that checks this demo's log, as it can be typed where the demo was started."""
+    here, program = Path.cwd(), Path(sys.executable).parent / "ambergate"
+    command = [str(program.relative_to(here)) if program.is_relative_to(here) else str(program), "log", "verify"]
+    if settings.state.root != here / ".ambergate":
+        command += ["--state", str(settings.state.root)]
+    return shlex.join(command)
+
+
 def _what_to_try(settings: HubSettings) -> Group:
     steps = (
         "Log in as [bold]amara[/], choose a project and open Tutorial.ipynb: run its cells from top to bottom.",
         "In cancer-pathways one table is held: note its reference, such as H-7F3K2M.",
         "Log out, log in as [bold]chen[/]: the held table is waiting. Release it with a comment.",
         "As [bold]amara[/] again, fetch it in the notebook: %held and the reference.",
-        "In another terminal, check the record of everything that happened: ambergate log verify",
+        f"In another terminal, check the record of all that happened: [bold]{_verify(settings)}[/]",
     )
     lines = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
     address = f"\nOpen [bold]{settings.address}[/] in a browser.\n"
