@@ -85,7 +85,7 @@ class Aggregates:
         if isinstance(inner, exp.Filter):
             condition = self.scalars.condition(inner.expression.this)
             inner = inner.this
-        if not isinstance(inner, exp.WithinGroup) and extras(inner):
+        if isinstance(inner, (exp.Count, exp.CountIf, exp.Sum, *_SIMPLE)) and extras(inner):
             raise self.reading.refuse("aggregate", "this aggregate has more arguments than are understood", inner)
         if isinstance(inner, exp.Count):
             return self._count(inner, condition)

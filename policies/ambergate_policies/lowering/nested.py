@@ -235,7 +235,7 @@ class _PersonLevel(Scalars):
 
     def _read(self, node: exp.Expr, domain: Expression | None) -> tuple[Partial, Kind, Measurability]:
         counted = Measurability(Grade.COUNT, 1)
-        if extras(node):
+        if isinstance(node, (exp.Count, exp.CountIf, *_PARTIALS)) and extras(node):
             raise self.reading.refuse("aggregate", "this aggregate has more arguments than are understood", node)
         if isinstance(node, exp.CountIf):
             return Partial("count_if", self.rows.condition(node.this), domain), Kind.INT, counted
