@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import LocalProcessSpawner, SpawnException
-from traitlets import Unicode
+from traitlets import Bool, Unicode
 
 from ambergate_datasets.state import StateFolder, private_folder
 from ambergate_extension.sandbox.bubblewrap import SandboxUnavailable
@@ -27,6 +27,8 @@ from ambergate_hub.admission import obstacle_to_start
 from ambergate_hub.tether import end_with_parent
 from ambergate_policies.names import Account, Slug
 
+POLL_SECONDS = 10
+"""How soon a project is closed for people who have it open when its agreement stops allowing it."""
 INHERITED = ("TZ",)
 """What a server sees of the hub's own environment; all else is made by `server_environment` and JupyterHub."""
 
@@ -36,8 +38,7 @@ async def refuse_unless_admitted(spawner: GateSpawner) -> None:
 
     The server proves its sandbox again itself; asked here too, so that the page can say what the operator has to do.
     """
-    today = datetime.now(UTC).date()
-    obstacle = obstacle_to_start(spawner.state, spawner.name, spawner.user.name, today)
+    obstacle = spawner.obstacle
     if obstacle is not None:
         raise SpawnException(f"This project cannot be opened: {obstacle}.", reason="agreement", status_code=403)
     try:
@@ -50,6 +51,7 @@ class GateSpawner(LocalProcessSpawner):
     """A local process without a system user of its own: works alike for an ordinary user and for root."""
 
     state_root = Unicode(config=True, help="The state folder.")
+    _ending = Bool(False)
 
     @property
     def state(self) -> StateFolder:
@@ -59,6 +61,27 @@ class GateSpawner(LocalProcessSpawner):
     def settings(self) -> Settings:
         """What the server will read back from its environment: whose it is, and its folders."""
         return Settings(self.state, Slug(self.name), Account(self.user.name))
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why this person may not have this project open today, or None."""
+        return obstacle_to_start(self.state, self.name, self.user.name, datetime.now(UTC).date())
+
+    async def poll(self) -> int | None:
+        """Also ends a server whose agreement has been suspended, has ended or no longer names the person.
+
+        Asked every `poll_interval` seconds by the hub. Until then the gate itself answers no query: it asks as well.
+        """
+        status: int | None = await super().poll()
+        if status is None and not self._ending and (obstacle := self.obstacle) is not None:
+            self.log.warning("stopping %s: %s", self._log_name, obstacle)
+            self._ending = True  # `stop` polls
+            try:
+                await self.stop()
+            finally:
+                self._ending = False
+            status = await super().poll()
+        return status
 
     def make_preexec_fn(self, name: str) -> Callable[[], None]:
         return end_with_parent()
@@ -108,6 +131,7 @@ def configure_spawner(c: Any, state: StateFolder) -> None:
     c.GateSpawner.pre_spawn_hook = refuse_unless_admitted
     c.GateSpawner.start_timeout = 120
     c.GateSpawner.http_timeout = 120
+    c.GateSpawner.poll_interval = POLL_SECONDS
     c.GateSpawner.interrupt_timeout = 10
     c.GateSpawner.term_timeout = 5
     c.GateSpawner.oauth_client_allowed_scopes = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,23 @@ def test_a_suspension_takes_effect_at_the_next_start(hub):
         path.write_text(before)
 
 
+def test_a_suspension_closes_a_project_that_is_open(hub):
+    path = hub.state.project("cancer-pathways") / "agreement.yaml"
+    before = path.read_text()
+    amara = hub.person("amara")
+    assert amara.open_project("cancer-pathways").ok
+    assert _servers(hub, "cancer-pathways")
+    try:
+        path.write_text(before + "suspended: true\n")
+        deadline = time.monotonic() + 60
+        while _servers(hub, "cancer-pathways") and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert not _servers(hub, "cancer-pathways")
+        assert amara.get("user/amara/cancer-pathways/lab").url.startswith(hub.settings.address + "hub/")
+    finally:
+        path.write_text(before)
+
+
 @pytest.mark.parametrize("name", ["chen", "edith"])
 def test_staff_have_no_server(hub, name):
     person = hub.person(name)
@@ -160,11 +178,15 @@ def test_everybody_can_read_the_register_without_an_account(hub):
     assert "hub/login" not in page.url
 
 
-def _servers(hub) -> list[int]:
-    """The process numbers of this hub's servers, by their environment."""
+def _servers(hub, project: str = "") -> list[int]:
+    """The process numbers of this hub's servers (of one project), by their environment."""
     needle = f"AMBERGATE_STATE={hub.state.root}".encode()
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [pid for pid in pids if needle in (raw := _raw_environment(pid)) and b"AMBERGATE_ACCOUNT=" in raw]
+    return [
+        pid
+        for pid in pids
+        if needle in (raw := _raw_environment(pid)) and f"AMBERGATE_PROJECT={project}".encode() in raw
+    ]
 
 
 def _raw_environment(pid: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ambergate_datasets.landing import LandingReport
@@ -49,8 +50,8 @@ def land(state: StateFolder, catalogue_file: Path, folder: Path) -> None:
 
 def _as_table(report: LandingReport) -> Table:
     title = f"{report.catalogue}: {'already landed' if report.unchanged else 'landed'}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("Table")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("Table", no_wrap=True)
     for heading in ("Records", "Landed", "Rejected"):
         table.add_column(heading, justify="right")
     table.add_column("Why rejected")

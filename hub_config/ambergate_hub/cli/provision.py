@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ambergate_datasets.provisioning import ProvisionReport
@@ -42,9 +43,9 @@ def provision(state: StateFolder, agreement_file: Path, catalogue_file: Path | N
 
 def _as_table(report: ProvisionReport) -> Table:
     title = f"{report.project}: {report.persons:,} persons{', as before' if report.unchanged else ''}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("Table")
-    for heading in ("Landed", "Opted out", "Not linked", "Outside period or cohort", "In the project", "Persons"):
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("Table", no_wrap=True)
+    for heading in ("Landed", "Opted out", "Unlinked", "Outside", "In project", "Persons"):
         table.add_column(heading, justify="right")
     for each in report.tables:
         numbers = (
