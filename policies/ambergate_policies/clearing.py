@@ -88,9 +88,11 @@ def _clear_column(boundary: Boundary, index: int, pack: RulePack, rows: list[Seq
 
 
 def clear_cell(statistics: Cell, pack: RulePack) -> ClearedCell:
-    """One cell: the worst finding decides. A held cell keeps its value, for the checker's eyes only."""
+    """One cell. What any rule suppresses is gone, for the checker too, and so needs no checker; else the worst finding
+    decides. A held cell keeps its value, for the checker's eyes only."""
     findings = tuple(judge(statistics, pack))
-    decision = max((finding.action for finding in findings), default=Decision.RELEASE)
+    actions = {finding.action for finding in findings}
+    decision = Decision.SUPPRESS if Decision.SUPPRESS in actions else max(actions, default=Decision.RELEASE)
     value = None if decision is Decision.SUPPRESS else rounding.value(statistics, pack.rounding)
     return ClearedCell(value, decision, findings)
 

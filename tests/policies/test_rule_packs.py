@@ -157,3 +157,8 @@ def test_no_reason_holds_the_number_that_it_is_about() -> None:
 def test_every_rule_has_an_id_of_its_own_and_a_source() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.source and rule.title for rule in RULES)
+
+
+def test_what_the_threshold_suppresses_is_not_held_for_a_checker_who_might_release_it() -> None:
+    cell = clear_cell(total(1000.0, 1.0, 1.0), read_pack("sdc-default"))
+    assert (cell.decision, cell.value) == (Decision.SUPPRESS, None)
