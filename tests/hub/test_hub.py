@@ -119,10 +119,11 @@ def test_a_suspension_closes_a_project_that_is_open(hub):
     try:
         path.write_text(before + "suspended: true\n")
         deadline = time.monotonic() + 60
-        while _servers(hub, "cancer-pathways") and time.monotonic() < deadline:
+        lab, closed = "user/amara/cancer-pathways/lab", hub.settings.address + "hub/"
+        while not (page := amara.get(lab)).url.startswith(closed) and time.monotonic() < deadline:
             time.sleep(0.5)
+        assert page.url.startswith(closed)
         assert not _servers(hub, "cancer-pathways")
-        assert amara.get("user/amara/cancer-pathways/lab").url.startswith(hub.settings.address + "hub/")
     finally:
         path.write_text(before)
 
