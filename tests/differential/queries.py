@@ -1,0 +1,269 @@
+"""Random queries from a typed grammar: what the first class of queries can say, over a random world."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from tests.differential.worlds import World
+
+AGGREGATE_WORDS = ("count", "persons", "filter", "sum", "avg", "flag", "spread", "percentile", "extreme", "distinct")
+
+
+@dataclass
+class Source:
+    """A FROM item: its alias, its columns with their types, and its person key."""
+
+    alias: str
+    columns: dict[str, str]
+    owner: str | None
+
+
+@dataclass
+class Writer:
+    """Writes one query. `used` records which constructs went in, so that a test can ask for all of them."""
+
+    world: World
+    chance: random.Random
+    sources: list[Source] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def query(self) -> str:
+        clause = self._from()
+        keys = [self._key() for _ in range(self.chance.choice((0, 0, 1, 1, 1, 2)))]
+        measures = [self._measure() for _ in range(self.chance.randint(1, 3))]
+        items = [f"{key} AS k{i}" for i, key in enumerate(keys)] + [f"{m} AS m{i}" for i, m in enumerate(measures)]
+        if self._maybe(0.3):
+            items.append(f"{self._post(measures)} AS p")
+        text = f"SELECT {', '.join(items)} FROM {clause}"
+        text += f" WHERE {self._predicate()}" if self._maybe(0.5) else ""
+        if keys:
+            text += " GROUP BY " + self.chance.choice(
+                [", ".join(keys), ", ".join(str(i + 1) for i in range(len(keys)))]
+            )
+        if self._maybe(0.15):
+            text += f" HAVING {self.chance.choice(measures)} {self.chance.choice(('>', '<', '>='))} {self._number()}"
+        return text + self._order(len(items), bool(keys))
+
+    def _order(self, width: int, grouped: bool) -> str:
+        if not grouped or not self._maybe(0.4):
+            return ""
+        self.used.add("order")
+        word = self.chance.choice(("", " DESC", " NULLS FIRST", " DESC NULLS FIRST"))
+        text = f" ORDER BY {self.chance.randint(1, width)}{word}"
+        if self._maybe(0.5):
+            self.used.add("limit")
+            text += f" LIMIT {self.chance.randint(0, 4)}" + (" OFFSET 1" if self._maybe(0.3) else "")
+        return text
+
+    def _maybe(self, share: float) -> bool:
+        return self.chance.random() < share
+
+    # -- FROM
+
+    def _from(self) -> str:
+        text = self._person_item()
+        while len(self.sources) < 3 and self._maybe(0.45):
+            text += self._join()
+        return text
+
+    def _person_item(self) -> str:
+        names = [name for name, owner in self.world.owners.items() if owner is not None]
+        name = self.chance.choice(names)
+        kind = self.chance.random()
+        if kind < 0.7:
+            source = self._source(dict(self.world.types[name]), self.world.owners[name])
+            return f"{name} AS {source.alias}"
+        return self._grouped_item(name) if kind < 0.9 else self._projected_item(name)
+
+    def _source(self, columns: dict[str, str], owner: str | None) -> Source:
+        source = Source(f"a{len(self.sources)}", columns, owner)
+        self.sources.append(source)
+        return source
+
+    def _inner(self, name: str) -> tuple[Writer, str]:
+        """A writer for the rows of one table, for the inside of a subquery."""
+        inner = Writer(self.world, self.chance, [Source("i", dict(self.world.types[name]), None)], self.used)
+        where = f" WHERE {inner._predicate()}" if self._maybe(0.4) else ""
+        return inner, f" FROM {name} AS i{where}"
+
+    def _projected_item(self, name: str) -> str:
+        self.used.add("projection")
+        owner, (inner, tail) = self.world.owners[name], self._inner(name)
+        columns = {
+            "x0": "DOUBLE",
+            "x1": "BOOLEAN",
+            **{c: kind for c, kind in self.world.types[name].items() if self._maybe(0.7)},
+        }
+        items = [f"{inner._magnitude()} AS x0", f"{inner._predicate()} AS x1", *[c for c in columns if c[0] != "x"]]
+        distinct = "DISTINCT " if self._maybe(0.3) else ""
+        source = self._source(columns, owner)
+        return f"(SELECT {distinct}{owner}, {', '.join(items)}{tail}) AS {source.alias}"
+
+    def _grouped_item(self, name: str) -> str:
+        self.used.add("per person")
+        owner, (inner, tail) = self.world.owners[name], self._inner(name)
+        column = inner._column("DOUBLE", "INTEGER")
+        day = inner._column("DATE")
+        items = [
+            "count(*) AS n",
+            f"count(DISTINCT {inner._column('VARCHAR')}) AS d",
+            f"{self.chance.choice(('sum', 'avg', 'min', 'max'))}({column}) AS v",
+            f"max(CASE WHEN {inner._predicate()} THEN 1 ELSE 0 END) AS ever",
+            f"min({day}) AS first_day",
+            f"count(*) FILTER (WHERE {inner._predicate()}) AS f",
+        ]
+        having = f" HAVING count(*) >= {self.chance.randint(1, 3)}" if self._maybe(0.3) else ""
+        keyed = self._maybe(0.3)
+        key = inner._column("VARCHAR") if keyed else ""
+        items += [f"{key} AS g"] if keyed else []
+        columns = {"n": "INTEGER", "d": "INTEGER", "v": "DOUBLE", "ever": "FLAG", "first_day": "DATE", "f": "INTEGER"}
+        source = self._source(columns | ({"g": "VARCHAR"} if keyed else {}), owner)
+        group = f"{owner}, {key}" if keyed else owner
+        return f"(SELECT {owner}, {', '.join(items)}{tail} GROUP BY {group}{having}) AS {source.alias}"
+
+    def _join(self) -> str:
+        if self._maybe(0.25):
+            return self._public_join()
+        before = [source for source in self.sources if source.owner]
+        left = before[0]
+        kind = self.chance.choice(("JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN"))
+        if kind in ("RIGHT JOIN", "FULL JOIN") and len(before) > 1:
+            kind = "JOIN"
+        self.used.add(kind)
+        item = self._person_item()
+        mine = self.sources[-1]
+        on = f"{left.alias}.{left.owner} = {mine.alias}.{mine.owner}"
+        if self._maybe(0.3):
+            on += f" AND {self._predicate()}"
+        if kind in ("SEMI JOIN", "ANTI JOIN"):
+            self.sources.pop()
+        return f" {kind} {item} ON {on}"
+
+    def _public_join(self) -> str:
+        code = self._column("VARCHAR")
+        if self._maybe(0.5):
+            self.used.add("reference")
+            source = self._source(dict(self.world.types["ref"]), None)
+            return f" {self.chance.choice(('JOIN', 'LEFT JOIN'))} ref AS {source.alias} ON {source.alias}.code = {code}"
+        self.used.add("values")
+        source = self._source({"code": "VARCHAR", "label": "VARCHAR"}, None)
+        rows = ", ".join(f"('{code}', '{label}')" for code, label in zip("ABC", "xxy", strict=True))
+        return f" JOIN (VALUES {rows}) AS {source.alias}(code, label) ON {source.alias}.code = {code}"
+
+    # -- expressions
+
+    def _column(self, *kinds: str) -> str:
+        found = [
+            f"{source.alias}.{name}"
+            for source in self.sources
+            for name, kind in source.columns.items()
+            if kind in kinds
+        ]
+        return self.chance.choice(found) if found else self._literal(kinds[0])
+
+    def _literal(self, kind: str) -> str:
+        return {"VARCHAR": f"'{self.chance.choice('ABC')}'", "DATE": self._day(), "BOOLEAN": "true"}.get(kind, "3")
+
+    def _number(self) -> str:
+        return self.chance.choice(("0", "1", "2", "5", "7.5", "10", "20"))
+
+    def _day(self) -> str:
+        return f"DATE '{self.chance.randint(2014, 2020)}-0{self.chance.randint(1, 9)}-15'"
+
+    def _predicate(self, depth: int = 0) -> str:
+        if depth < 2 and self._maybe(0.25):
+            one, other = self._predicate(depth + 1), self._predicate(depth + 1)
+            return self.chance.choice((f"({one} AND {other})", f"({one} OR {other})", f"(NOT {one})"))
+        compare = self.chance.choice(("=", "<>", "<", "<=", ">", ">="))
+        choices = [
+            f"{self._column('VARCHAR')} {compare} '{self.chance.choice('ABCD')}'",
+            f"{self._column('VARCHAR')} IN ('A', 'B', 'E')",
+            f"{self._column('VARCHAR')} NOT IN ('A', 'C')",
+            f"{self._column('VARCHAR')} LIKE '{self.chance.choice(('A%', '%B', '_', '%'))}'",
+            f"lower({self._column('VARCHAR')}) = 'a'",
+            f"coalesce({self._column('VARCHAR')}, 'A') = 'A'",
+            f"{self._column('INTEGER', 'DOUBLE')} {compare} {self._number()}",
+            f"{self._column('INTEGER')} BETWEEN 2 AND 7",
+            f"{self._column('INTEGER')} % 3 = 1",
+            f"{self._column('DATE')} {compare} {self._day()}",
+            f"{self._column('DATE')} + INTERVAL 3 MONTH {compare} {self._day()}",
+            f"year({self._column('DATE')}) {compare} 2017",
+            f"date_diff('month', {self._column('DATE')}, {self._column('DATE')}) {compare} 6",
+            f"{self._column('DATE')} > TIMESTAMP '2016-05-05 12:00:00'",
+            f"{self._column('BOOLEAN')}",
+            f"{self._column('VARCHAR', 'DOUBLE', 'DATE')} IS {self.chance.choice(('', 'NOT '))}NULL",
+            f"{self._column('VARCHAR')} IS NOT DISTINCT FROM {self._column('VARCHAR')}",
+            f"({self._column('BOOLEAN')} IS {self.chance.choice(('', 'NOT '))}TRUE)",
+        ]
+        return self.chance.choice(choices)
+
+    def _key(self) -> str:
+        return self.chance.choice(
+            (
+                self._column("VARCHAR"),
+                self._column("INTEGER"),
+                self._column("BOOLEAN"),
+                f"year({self._column('DATE')})",
+                f"date_trunc('quarter', {self._column('DATE')})",
+                f"CASE WHEN {self._predicate()} THEN 'yes' WHEN {self._predicate()} THEN 'no' ELSE 'else' END",
+                f"coalesce({self._column('VARCHAR')}, 'none')",
+                f"{self._column('VARCHAR')} || '-' || {self._column('BOOLEAN')}",
+                f"({self._column('INTEGER')} // 4) * 4",
+                f"({self._predicate()})",
+            )
+        )
+
+    def _magnitude(self) -> str:
+        column = self._column("DOUBLE", "INTEGER")
+        other = self._column("DOUBLE", "INTEGER")
+        return self.chance.choice(
+            (
+                column,
+                f"{column} * 2.5",
+                f"{column} + {other}",
+                f"{column} * {other}",
+                f"{column} / 4",
+                f"least({column}, 15)",
+                f"greatest({column}, 0)",
+                f"coalesce({column}, 0)",
+                f"abs({column} - {other})",
+                f"CASE WHEN {self._predicate()} THEN {column} END",
+                f"CASE WHEN {self._predicate()} THEN {column} ELSE 0 END",
+                f"date_diff('day', {self._column('DATE')}, {self._column('DATE')})",
+            )
+        )
+
+    def _measure(self) -> str:
+        word = self.chance.choice(AGGREGATE_WORDS)
+        self.used.add(word)
+        filtered = f" FILTER (WHERE {self._predicate()})" if self._maybe(0.2) else ""
+        owners = [f"{source.alias}.{source.owner}" for source in self.sources if source.owner]
+        flag = f"CASE WHEN {self._predicate()} THEN 1 ELSE 0 END"
+        choices = {
+            "count": f"count({self.chance.choice(('*', self._column('VARCHAR', 'DOUBLE')))})",
+            "persons": f"count(DISTINCT {self.chance.choice(owners)})",
+            "filter": f"count(*) FILTER (WHERE {self._predicate()})",
+            "sum": f"sum({self._magnitude()})",
+            "avg": f"avg({self._magnitude()})",
+            "flag": f"{self.chance.choice(('sum', 'avg', 'count_if'))}({flag})",
+            "spread": f"{self.chance.choice(('stddev', 'variance', 'stddev_pop', 'var_pop'))}({self._magnitude()})",
+            "percentile": f"quantile_cont({self._magnitude()}, {self.chance.choice(('0.1', '0.25', '0.5', '0.9'))})",
+            "extreme": f"{self.chance.choice(('min', 'max'))}({self._magnitude()})",
+            "distinct": f"count(DISTINCT {self._column('VARCHAR', 'INTEGER')})",
+        }
+        text = choices[word].replace("count_if(CASE", "sum(CASE")
+        return text + ("" if word == "filter" else filtered)
+
+    def _post(self, measures: list[str]) -> str:
+        self.used.add("post")
+        one, other = self.chance.choice(measures), self.chance.choice(measures)
+        return self.chance.choice(
+            (
+                f"{one} * 100.0 / {other}",
+                f"{one} + {other}",
+                f"CASE WHEN {one} > 5 THEN 'many' ELSE 'few' END",
+                f"coalesce({one}, 0)",
+                f"({one} IS NULL)",
+            )
+        )

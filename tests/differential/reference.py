@@ -1,0 +1,395 @@
+"""The reference engine: what a program means, person by person, over lists of rows and without SQL.
+
+Groups, persons and values are sets and lists; every statistic is computed from its definition (policy-kernel,
+sections 3 and 4). Slow, obvious, and independent of the printed statements."""
+
+from __future__ import annotations
+
+import math
+import statistics as means
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.differential.values import OWNER, Value, evaluate
+
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Measure, Ordering, Owner
+from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.algebra.relations import (
+    CLEARED,
+    Boundary,
+    Derived,
+    Join,
+    JoinKind,
+    Partial,
+    Program,
+    Relation,
+    Scan,
+    Values,
+)
+from ambergate_policies.packs import RulePack
+from ambergate_policies.postprocessing import measures_of
+
+Tables = dict[str, list[dict[str, Value]]]
+Row = dict[str, dict[str, Value]]
+
+
+@dataclass
+class Shown:
+    """One cell: what may be shown, or why not, with the persons behind it (for the invariants)."""
+
+    value: Value
+    suppressed: bool = False
+    held: bool = False
+    persons: set[Value] = field(default_factory=set)
+    others: set[Value] = field(default_factory=set)
+    is_condition: bool = False
+
+
+@dataclass
+class Expected:
+    """What the pipeline must answer."""
+
+    held: bool
+    rows: list[tuple[Value, ...]]
+    mask: list[tuple[bool, ...]]
+    withheld: int
+    groups: dict[tuple[Value, ...], list[Shown]]
+
+
+# -- relations
+
+
+def rows_of(node: Relation, tables: Tables) -> list[Row]:
+    match node:
+        case Scan():
+            return list(_scanned(node, tables))
+        case Values(source=source, columns=columns, rows=rows):
+            names = [column.name for column in columns]
+            return [{source: dict(zip(names, [evaluate(value, {}) for value in row], strict=True))} for row in rows]
+        case Join():
+            return _joined(node, rows_of(node.left, tables), rows_of(node.right, tables))
+        case Derived():
+            return _derived(node, tables)
+
+
+def _scanned(node: Scan, tables: Tables) -> Iterator[Row]:
+    for stored in tables[node.table]:
+        row = {node.source: dict(stored)}
+        if node.owner is not None:
+            row[node.source][OWNER] = stored[node.owner]
+            if stored[node.owner] is None:
+                continue
+        if node.row_filter is None or evaluate(node.row_filter, row) is True:
+            yield row
+
+
+def _joined(node: Join, left: list[Row], right: list[Row]) -> list[Row]:
+    pairs = [
+        (i, j)
+        for i, one in enumerate(left)
+        for j, other in enumerate(right)
+        if node.on is None or evaluate(node.on, one | other) is True
+    ]
+    with_left, with_right = {i for i, _ in pairs}, {j for _, j in pairs}
+    if node.kind is JoinKind.SEMI:
+        return [row for i, row in enumerate(left) if i in with_left]
+    if node.kind is JoinKind.ANTI:
+        return [row for i, row in enumerate(left) if i not in with_left]
+    found = [left[i] | right[j] for i, j in pairs]
+    if node.kind in (JoinKind.LEFT, JoinKind.FULL):
+        found += [row for i, row in enumerate(left) if i not in with_left]
+    if node.kind in (JoinKind.RIGHT, JoinKind.FULL):
+        found += [row for j, row in enumerate(right) if j not in with_right]
+    return found
+
+
+def person_of(owners: Sequence[Owner], row: Row) -> Value:
+    return next((person for owner in owners if (person := evaluate(owner, row)) is not None), None)
+
+
+def _derived(node: Derived, tables: Tables) -> list[Row]:
+    rows = [
+        row for row in rows_of(node.relation, tables) if node.condition is None or evaluate(node.condition, row) is True
+    ]
+    if node.group is not None:
+        return _grouped(node, rows)
+    made = []
+    for row in rows:
+        values = {name: evaluate(item, row) for name, item in node.items}
+        if node.owners:
+            values[OWNER] = person_of(node.owners, row)
+        if not (node.distinct and values in made):
+            made.append(values)
+    return [{node.source: values} for values in made]
+
+
+def _grouped(node: Derived, rows: list[Row]) -> list[Row]:
+    assert node.group is not None
+    groups: dict[tuple[Value, ...], list[Row]] = {}
+    for row in rows:
+        key = (person_of(node.owners, row), *(evaluate(key, row) for key in node.group.keys))
+        groups.setdefault(key, []).append(row)
+    made = []
+    for (person, *_), members in groups.items():
+        values = {name: evaluate(item, members[0]) for name, item in node.items}
+        values |= {name: _partial(partial, members) for name, partial in node.group.partials}
+        made.append({node.source: values | {OWNER: person}})
+    return made
+
+
+def _partial(node: Partial, rows: list[Row]) -> Value:
+    rows = [row for row in rows if node.domain is None or evaluate(node.domain, row) is True]
+    if node.argument is None:
+        return len(rows)
+    if node.function == "count_if":
+        return sum(evaluate(node.argument, row) is True for row in rows)
+    values = [value for row in rows if (value := evaluate(node.argument, row)) is not None]
+    if node.function == "count":
+        return len(set(values)) if node.distinct else len(values)
+    if not values:
+        return None
+    return {"sum": sum, "avg": means.fmean, "min": min, "max": max}[node.function](values)
+
+
+# -- the boundary
+
+
+def groups_of(boundary: Boundary, tables: Tables) -> dict[tuple[Value, ...], list[tuple[Value, Row]]]:
+    """For every group, its rows with the person that each belongs to."""
+    groups: dict[tuple[Value, ...], list[tuple[Value, Row]]] = {}
+    for row in rows_of(boundary.relation, tables):
+        if boundary.condition is not None and evaluate(boundary.condition, row) is not True:
+            continue
+        if (person := person_of(boundary.owners, row)) is not None:
+            groups.setdefault(tuple(evaluate(key, row) for key in boundary.keys), []).append((person, row))
+    if not boundary.keys and not groups:
+        groups[()] = []
+    return groups
+
+
+def cell_of(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:
+    """One measure of one group, cleared."""
+    match aggregate.measure:
+        case Measure.ROWS | Measure.PERSONS | Measure.PROPORTION:
+            return _condition(aggregate, rows, pack)
+        case Measure.DISTINCT | Measure.RECORDS:
+            return _distinct(aggregate, rows, pack)
+        case _:
+            return _magnitude(aggregate, rows, pack)
+
+
+def _few(pack: RulePack, *sets: set[Value]) -> bool:
+    return any(0 < len(persons) < pack.threshold.minimum for persons in sets)
+
+
+def _threshold(pack: RulePack) -> Shown:
+    hold = pack.threshold.action.value == "hold"
+    return Shown(None, suppressed=not hold, held=hold)
+
+
+def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:
+    everybody = {person for person, _ in rows}
+    if aggregate.domain is not None:
+        rows = [(person, row) for person, row in rows if evaluate(aggregate.domain, row) is True]
+    holds = [(person, aggregate.argument is None or evaluate(aggregate.argument, row) is True) for person, row in rows]
+    inside, domain = {person for person, held in holds if held}, {person for person, _ in holds}
+    outside = {person for person, held in holds if not held}
+    without = domain - inside if aggregate.argument is not None else set()
+    if _few(pack, everybody, domain, inside, outside, without):
+        return _threshold(pack)
+    counted = sum(held for _, held in holds)
+    if aggregate.measure is Measure.PROPORTION:
+        whole = rounded(len(holds), pack)
+        ratio = None if not whole else min(1.0, digits(rounded(counted, pack) / whole, pack))
+        shown = Shown(ratio, persons=inside, others=outside, is_condition=True)
+    else:
+        number = counted if aggregate.measure is Measure.ROWS else len(inside)
+        shown = Shown(rounded(number, pack), persons=inside, others=outside, is_condition=True)
+    if aggregate.argument is not None and domain and not _is_presence(aggregate.argument):
+        _class_disclosure(shown, inside, outside, pack)
+    return shown
+
+
+def _is_presence(argument: Expression) -> bool:
+    return type(argument).__name__ == "Not" and type(argument.part).__name__ == "IsNull"  # type: ignore[union-attr]
+
+
+def _class_disclosure(shown: Shown, inside: set[Value], outside: set[Value], pack: RulePack) -> None:
+    words = []
+    if not outside:
+        words.append(pack.class_disclosure.everybody.value)
+    if not inside:
+        words.append(pack.class_disclosure.nobody.value)
+    shown.suppressed = "suppress" in words
+    shown.held = "hold" in words and not shown.suppressed
+    if shown.suppressed:
+        shown.value = None
+
+
+def _distinct(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:
+    assert aggregate.argument is not None
+    holders: dict[Value, set[Value]] = {}
+    for person, row in rows:
+        value = evaluate(aggregate.argument, row)
+        if value is not None and (aggregate.domain is None or evaluate(aggregate.domain, row) is True):
+            holders.setdefault(value, set()).add(person)
+    domain = set().union(*holders.values())
+    if _few(pack, {person for person, _ in rows}, domain):
+        return _threshold(pack)
+    minimum = 1 if aggregate.measure is Measure.RECORDS else pack.threshold.minimum
+    return Shown(rounded(sum(len(persons) >= minimum for persons in holders.values()), pack), persons=domain)
+
+
+def _magnitude(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:
+    assert aggregate.argument is not None
+    values: dict[Value, list[float]] = {}
+    for person, row in rows:
+        value = evaluate(aggregate.argument, row)
+        if value is not None and (aggregate.domain is None or evaluate(aggregate.domain, row) is True):
+            values.setdefault(person, []).append(float(value))
+    everybody, domain = {person for person, _ in rows}, set(values)
+    contributing = {person for person, own in values.items() if any(own)}
+    if _few(pack, everybody, domain, contributing):
+        return _threshold(pack)
+    flat = [value for own in values.values() for value in own]
+    number, contributions = _statistic(aggregate, values, flat, pack)
+    shown = Shown(None if number is None else digits(number, pack), persons=domain)
+    windowed = aggregate.measure in (Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM)
+    spread = aggregate.measure in (Measure.DEVIATION, Measure.VARIANCE)
+    words = [pack.dominance.action.value] if _dominated(contributions, pack, windowed) else []
+    if spread and domain and len(domain) - 1 < pack.degrees_of_freedom.minimum:
+        words.append(pack.degrees_of_freedom.action.value)
+    shown.suppressed = "suppress" in words
+    shown.held = "hold" in words and not shown.suppressed
+    if shown.suppressed:
+        shown.value = None
+    return shown
+
+
+def _statistic(
+    aggregate: Aggregate, values: dict[Value, list[float]], flat: list[float], pack: RulePack
+) -> tuple[float | None, list[float]]:
+    """The plain number, and what each person contributes to it."""
+    contributions = [abs(math.fsum(own)) for own in values.values()]
+    if not flat:
+        return None, []
+    match aggregate.measure:
+        case Measure.TOTAL:
+            nonzero = sum(1 for value in flat if value)
+            return (math.fsum(flat) / nonzero * rounded(nonzero, pack) if nonzero else 0.0), contributions
+        case Measure.MEAN:
+            return math.fsum(flat) / len(flat), contributions
+        case Measure.DEVIATION | Measure.VARIANCE:
+            if len(flat) == 1 and not aggregate.population:
+                return None, contributions
+            variance = means.pvariance(flat) if aggregate.population else means.variance(flat)
+            return (math.sqrt(variance) if aggregate.measure is Measure.DEVIATION else variance), contributions
+        case _:
+            window = _window(aggregate, sorted(math.fsum(own) / len(own) for own in values.values()), pack)
+            return math.fsum(window) / len(window), [abs(value) for value in window]
+
+
+def _window(aggregate: Aggregate, ordered: list[float], pack: RulePack) -> list[float]:
+    """The persons that an extreme or a percentile is the mean of: as many as the threshold, around the place."""
+    size, number = pack.threshold.minimum, len(ordered)
+    if aggregate.measure is Measure.MINIMUM:
+        start = 0
+    elif aggregate.measure is Measure.MAXIMUM:
+        start = number - size
+    else:
+        start = math.floor(float(aggregate.quantile or 0) * number - size / 2)
+    start = max(0, min(number - size, start))
+    return ordered[start : start + size]
+
+
+def _dominated(contributions: list[float], pack: RulePack, windowed: bool) -> bool:
+    total, rule = math.fsum(contributions), pack.dominance
+    if total <= 0:
+        return False
+    largest, second, *_ = [*sorted(contributions, reverse=True), 0.0]
+    if rule.largest_percent is not None and largest >= rule.largest_percent / 100 * total:
+        return True
+    if rule.two_largest_percent is not None and largest + second >= rule.two_largest_percent / 100 * total:
+        return True
+    return rule.p_percent is not None and not windowed and total - largest - second < rule.p_percent / 100 * largest
+
+
+def rounded(number: int, pack: RulePack) -> int:
+    base = pack.rounding.base
+    if pack.rounding.method == "nearest":
+        return math.floor(number / base + 0.5) * base
+    if pack.rounding.method == "midpoint":
+        return 0 if number == 0 else -(-number // base) * base - base // 2
+    return number
+
+
+def digits(number: float, pack: RulePack) -> float:
+    return float(f"%.{pack.rounding.significant_digits - 1}e" % number)
+
+
+# -- above the boundary
+
+
+def expected(program: Program, tables: Tables, pack: RulePack) -> Expected:
+    """What the pipeline must answer for a program."""
+    boundary = program.boundary
+    groups = groups_of(boundary, tables)
+    large = {
+        key: rows
+        for key, rows in groups.items()
+        if not boundary.keys or len({person for person, _ in rows}) >= pack.threshold.minimum
+    }
+    cells = {key: [cell_of(aggregate, rows, pack) for aggregate in boundary.aggregates] for key, rows in large.items()}
+    lines = [_line(program, key, shown) for key, shown in cells.items()]
+    lines = [line for line in lines if line is not None]
+    for ordering in reversed(_orderings(program)):
+        lines.sort(key=lambda line: _sort_key(evaluate(ordering.expression, line[2]), ordering), reverse=False)
+    lines = lines[program.offset :][: program.limit]
+    return Expected(
+        held=any(cell.held for shown in cells.values() for cell in shown),
+        rows=[line[0] for line in lines],
+        mask=[line[1] for line in lines],
+        withheld=len(groups) - len(large),
+        groups=cells,
+    )
+
+
+Line = tuple[tuple[Any, ...], tuple[bool, ...], Row]
+
+
+def _line(program: Program, key: tuple[Value, ...], shown: list[Shown]) -> Line | None:
+    cleared = {f"k{index}": value for index, value in enumerate(key)}
+    cleared |= {f"m{index}": cell.value for index, cell in enumerate(shown)}
+    row: Row = {CLEARED: cleared}
+    if program.having is not None and evaluate(program.having, row) is not True:
+        return None
+    mask = tuple(
+        any(shown[i].suppressed for i in measures_of(program, output.expression)) for output in program.outputs
+    )
+    values = [evaluate(output.expression, row) for output in program.outputs]
+    return tuple(None if hide else value for value, hide in zip(values, mask, strict=True)), mask, row
+
+
+def _orderings(program: Program) -> list[Ordering]:
+    keys = [Ordering(Column(CLEARED, f"k{i}", Kind.INT), False, False) for i in range(len(program.boundary.keys))]
+    return [*program.order, *keys]
+
+
+class _Backwards:
+    """Sorts the other way round."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __lt__(self, other: _Backwards) -> bool:
+        return bool(other.value < self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Backwards) and bool(other.value == self.value)
+
+
+def _sort_key(value: Value, ordering: Ordering) -> tuple[Any, ...]:
+    if value is None:
+        return (0 if ordering.nulls_first else 2,)
+    return (1, _Backwards(value) if ordering.descending else value)
