@@ -149,6 +149,5 @@ def _interference(seed: int, sql: str, before: Answer, after: Answer) -> None:
     rounding = [[finding for finding in findings if finding.rule != "rounding"] for findings in fixed]
     if rounding[0] != rounding[1]:
         raise Disagreement(f"seed {seed}: a message changed with one person's values: {sql}")
-    if before.table is not None and after.table is not None:
-        if before.table.schema != after.table.schema:
-            raise Disagreement(f"seed {seed}: columns changed with one person's values: {sql}")
+    if before.table is not None and after.table is not None and before.table.schema != after.table.schema:
+        raise Disagreement(f"seed {seed}: columns changed with one person's values: {sql}")
