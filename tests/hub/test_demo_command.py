@@ -145,3 +145,9 @@ def test_an_error_ends_with_its_own_code_and_without_a_traceback(tmp_path: Path)
     assert result.returncode == 3
     assert "has not been landed" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_hub_that_nobody_could_log_in_to_is_not_started(tmp_path: Path) -> None:
+    result = ambergate("hub", f"--state={tmp_path}")
+    assert result.returncode == 3
+    assert "no accounts" in result.stderr

@@ -8,6 +8,7 @@ import click
 from rich.console import RenderableType
 
 from ambergate_datasets.state import StateFolder
+from ambergate_hub.accounts import account_file
 from ambergate_hub.cli.frame import console, state_option
 from ambergate_hub.settings import DEFAULT_PORT, HubSettings
 from ambergate_hub.supervision import log_file, running_hub
@@ -31,6 +32,10 @@ def hub(state: StateFolder, port: int) -> None:
     It listens on this machine only (127.0.0.1). Projects come from `ambergate provision`, accounts from
     `ambergate demo --no-hub`. Stop it with Ctrl-C: every server, service and the proxy ends with it.
     """
+    if not account_file(state).is_file():
+        raise OperatorError(
+            f"nobody could log in: {state.root} has no accounts; make them with `ambergate demo --no-hub`"
+        )
     serve(HubSettings(state, port))
 
 
