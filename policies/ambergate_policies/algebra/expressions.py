@@ -22,6 +22,7 @@ class Grade(StrEnum):
     NOT = "no measure"  # codes, texts, free expressions
     RECORD = "a record's own key"
     CONSTANT = "a constant"
+    DATE = "a date"  # only the time between two is a measure
     INDICATOR = "a 0/1 predicate"
     COUNT = "a person-level count"
     MAGNITUDE = "a measure"
@@ -29,14 +30,16 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measurability:
-    """A grade and how many columns are multiplied or combined in it."""
+    """A grade and how many columns are multiplied or combined in it. `own`: wherever it is not NULL it is what is
+    recorded about the person, and nothing that the query has put there instead."""
 
     grade: Grade
     factors: int = 0
+    own: bool = True
 
     @property
     def ok(self) -> bool:
-        return self.grade not in (Grade.NOT, Grade.RECORD)
+        return self.grade not in (Grade.NOT, Grade.RECORD, Grade.DATE)
 
 
 NOT_MEASURABLE = Measurability(Grade.NOT)

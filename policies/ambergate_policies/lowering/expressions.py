@@ -151,6 +151,10 @@ class Scalars:
     def null(self, node: exp.Expr) -> Expression:
         return Literal(None, Kind.NULL)
 
+    def current_date(self, node: exp.Expr) -> Expression:
+        """The day on which the gate was asked: one value for the whole query."""
+        return Literal(self.reading.today.isoformat(), Kind.DATE)
+
     def interval(self, node: exp.Interval) -> Expression:
         """INTERVAL 1 YEAR, INTERVAL '6 months'."""
         unit = node.args.get("unit")
@@ -341,7 +345,7 @@ class Scalars:
         kind = function.result or self._call_kind(node, function, arguments)
         if function.result in (None, Kind.TIME):
             arguments = tuple(widened(argument, kind) for argument in arguments)
-        return Call(function, arguments, kind, unit)
+        return missing_stays_missing(Call(function, arguments, kind, unit))
 
     def _call_kind(self, node: exp.Expr, function: Function, arguments: tuple[Expression, ...]) -> Kind:
         return arguments[0].kind if function.unit else self._common_kind(node, list(arguments))
@@ -365,6 +369,16 @@ class Scalars:
 def _plain_parameters(target: exp.Expr) -> bool:
     """Lengths and digits only: DECIMAL(10, 2), VARCHAR(5)."""
     return all(isinstance(part.this, exp.Literal) and not part.this.is_string for part in target.expressions)
+
+
+def missing_stays_missing(call: Call) -> Expression:
+    """least(x, 60) is NULL where x is NULL. The engine would yield 60: a value for everybody of whom nothing is known,
+    beside which one person's own value would stand out."""
+    values = [argument for argument in call.arguments if not isinstance(argument, Literal)]
+    if call.function.name not in ("least", "greatest") or not call.kind.numeric or len(values) == len(call.arguments):
+        return call
+    missing = tuple((IsNull(value), Literal(None, Kind.NULL)) for value in values)
+    return Case(missing, call, call.kind) if missing else call
 
 
 def coerce(node: Expression, towards: Kind) -> Expression:
@@ -433,6 +447,7 @@ _LOWERINGS: tuple[tuple[Any, frozenset[str], Any], ...] = (
     (exp.Literal, frozenset({"this", "is_string"}), Scalars.literal),
     (exp.Boolean, frozenset({"this"}), Scalars.boolean),
     (exp.Null, frozenset(), Scalars.null),
+    (exp.CurrentDate, frozenset(), Scalars.current_date),
     (exp.Interval, frozenset({"this", "unit"}), Scalars.interval),
     (tuple(_COMPARISONS), _BOTH, Scalars.comparison),
     (exp.Between, frozenset({"this", "low", "high"}), Scalars.between),

@@ -1,13 +1,17 @@
 """What may be measured: grading an expression that stands inside an aggregate (policy-kernel, section 2).
 
-A free expression can pack one person's value past every threshold. So a measure is a granted numeric column, a date
-difference, a 0/1 predicate, a person-level count, or a scaled, clamped or conditional one of those, with at most
-MAX_FACTORS columns combined. Constants other than 0 and 1 may scale a measure but never be added to one or chosen by
-a condition: that is how positions in a sum are made.
+A free expression can pack one person's value past every threshold. So a measure is a granted numeric column, the
+time between two granted dates, a 0/1 predicate, a person-level count, or a scaled, clamped or conditional one of
+those, with at most MAX_FACTORS columns combined. Two things are kept apart throughout:
+
+- constants may scale a measure but never be added to one or chosen by a condition: that makes positions in a sum;
+- a measure is never *put in another's place* (CASE, coalesce, a sum with a conditional part): whoever knows what
+  everybody else has been given can subtract it from the statistic, and is left with the one person.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 from ambergate_policies.algebra.expressions import (
@@ -27,6 +31,7 @@ from ambergate_policies.algebra.expressions import (
     Logical,
     Measurability,
     Not,
+    Span,
     Window,
 )
 from ambergate_policies.algebra.kinds import Kind
@@ -38,7 +43,8 @@ _CLAMPS = frozenset({"least", "greatest", "coalesce", "nullif"})
 _SHAPES = frozenset({"abs", "round", "floor", "ceil"})
 _TRANSFORMS = frozenset({"sqrt", "ln", "log10"})
 _CONSTANT = Measurability(Grade.CONSTANT)
-_INDICATOR = Measurability(Grade.INDICATOR, 1)
+_INDICATOR = Measurability(Grade.INDICATOR, 1, own=False)
+_DATE_SHAPES = frozenset({"date_trunc", "last_day"})
 
 
 def grade(node: Expression) -> Measurability:
@@ -49,11 +55,14 @@ def grade(node: Expression) -> Measurability:
         case Column(measurability=measurability):
             return measurability
         case Literal(kind=kind):
+            if kind.temporal:
+                return Measurability(Grade.DATE)
             return _CONSTANT if kind.numeric or kind in (Kind.NULL, Kind.BOOL) else NOT_MEASURABLE
         case Comparison() | Logical() | Not() | IsNull() | InList() | Like():
             return _INDICATOR
         case Cast(part=part, kind=kind):
-            return grade(part) if kind.numeric or kind is Kind.BOOL else NOT_MEASURABLE
+            alike = (kind.numeric or kind is Kind.BOOL) and not part.kind.temporal
+            return grade(part) if alike or (kind.temporal and part.kind.temporal) else NOT_MEASURABLE
         case Case(branches=branches, default=default):
             values = [value for _, value in branches]
             return _conditional([*values, default] if default is not None else values)
@@ -95,22 +104,22 @@ def _is_count(node: Expression) -> bool:
 
 
 def _conditional(values: list[Expression]) -> Measurability:
-    grades = [grade(value) for value in values]
-    if any(not found.ok for found in grades):
+    """One measure, with 0 or NULL where the conditions do not choose it. Constants alone: only 0 and 1."""
+    graded = [(value, grade(value)) for value in values]
+    constants = [value for value, found in graded if found.grade is Grade.CONSTANT]
+    chosen = {value: found for value, found in graded if found.grade is not Grade.CONSTANT}
+    if all(found.grade is Grade.INDICATOR for found in chosen.values()):
+        return _INDICATOR if all(is_zero_or_one(value) for value in constants) else NOT_MEASURABLE
+    if len(chosen) != 1 or any(not (_is(value, 0) or _is_missing(value)) for value in constants):
         return NOT_MEASURABLE
-    constants = [value for value, found in zip(values, grades, strict=True) if found.grade is Grade.CONSTANT]
-    if any(not is_zero_or_one(value) for value in constants):
-        return NOT_MEASURABLE
-    rest = [found for found in grades if found.grade is not Grade.CONSTANT]
-    if not rest or all(found.grade is Grade.INDICATOR for found in rest):
-        return _INDICATOR
-    distinct = {value for value, found in zip(values, grades, strict=True) if found.grade is not Grade.CONSTANT}
-    factors = max(found.factors for found in rest)
-    return Measurability(Grade.MAGNITUDE, factors) if len(distinct) <= 2 else NOT_MEASURABLE
+    (found,) = chosen.values()
+    return replace(found, own=found.own and not any(_is(value, 0) for value in constants))
 
 
 def _arithmetic(node: Arithmetic) -> Measurability:
     left, right = grade(node.left), grade(node.right)
+    if node.left.kind.temporal:
+        return _date_arithmetic(node, left, right)
     if not (left.ok and right.ok) or node.operator == "||":
         return NOT_MEASURABLE
     constants = [found.grade is Grade.CONSTANT for found in (left, right)]
@@ -120,8 +129,27 @@ def _arithmetic(node: Arithmetic) -> Measurability:
         return _with_constant(node, left, right)
     if Grade.INDICATOR in (left.grade, right.grade) and node.operator != "*":
         return NOT_MEASURABLE  # p + q*... : positions are made of added predicates
-    if node.operator in ("+", "-", "*", "/"):
+    if node.operator in ("*", "/") or (node.operator in ("+", "-") and left.own and right.own):
         return _limited(Grade.MAGNITUDE, left, right)
+    return NOT_MEASURABLE
+
+
+def _date_arithmetic(node: Arithmetic, left: Measurability, right: Measurability) -> Measurability:
+    """A date moved by a constant, or the days between two dates."""
+    if left.grade is not Grade.DATE:
+        return NOT_MEASURABLE
+    if node.operator == "-" and node.right.kind.temporal:
+        return _between(left, right)
+    return left if isinstance(node.right, Span | Literal) else NOT_MEASURABLE
+
+
+def _between(start: Measurability, end: Measurability) -> Measurability:
+    """The time between two dates. One of them may have been put in place of a missing one (the end of follow-up);
+    then the other must be the person's own."""
+    if start.grade is not Grade.DATE or end.grade is not Grade.DATE or not (start.factors or end.factors):
+        return NOT_MEASURABLE
+    if (start.own and end.own) or (start.own and start.factors) or (end.own and end.factors):
+        return Measurability(Grade.MAGNITUDE, 1, own=start.own and end.own)
     return NOT_MEASURABLE
 
 
@@ -140,45 +168,79 @@ def _is(node: Expression, value: int) -> bool:
     return isinstance(node, Literal) and isinstance(node.value, int | Decimal) and node.value == value
 
 
-def _call(node: Call) -> Measurability:
-    name = node.function.name
-    grades = [grade(argument) for argument in node.arguments]
-    if name in _DIFFERENCES or name in _PARTS:
-        return Measurability(Grade.MAGNITUDE, 1)
-    if name in _SHAPES:
-        return _limited(Grade.MAGNITUDE, grades[0])
-    if name in _TRANSFORMS and grades[0].grade is Grade.MAGNITUDE and grades[0].factors == 1:
-        return Measurability(Grade.MAGNITUDE, 2)
-    if name == "pow" and grades[0].grade is Grade.MAGNITUDE and _is(node.arguments[1], 2):
-        return _limited(Grade.MAGNITUDE, grades[0], grades[0])
-    if name in _CLAMPS:
-        return _clamp(node, grades)
-    return NOT_MEASURABLE
-
-
 def _window(function: str, arguments: tuple[Expression, ...]) -> Measurability:
     """A count or a value of the person's own rows; never a rank, which numbers rows."""
     if function == "count":
-        return Measurability(Grade.COUNT, 1)
+        return Measurability(Grade.COUNT, 1, own=False)
     if not arguments:
         return NOT_MEASURABLE
     found = grade(arguments[0])
-    return Measurability(Grade.COUNT, 1) if function == "sum" and found.grade is Grade.INDICATOR else found
+    counted = function in ("sum", "avg") and found.grade is Grade.INDICATOR
+    return Measurability(Grade.COUNT, 1, own=False) if counted else found
+
+
+def _is_missing(node: Expression) -> bool:
+    return isinstance(node, Literal) and node.value is None
+
+
+def _call(node: Call) -> Measurability:
+    name = node.function.name
+    grades = [grade(argument) for argument in node.arguments]
+    if name in _DIFFERENCES:
+        return _between(*grades)
+    if name in _PARTS:
+        own = grades[0].grade is Grade.DATE and grades[0].own and grades[0].factors > 0
+        return Measurability(Grade.MAGNITUDE, 1) if own else NOT_MEASURABLE
+    if name in _DATE_SHAPES:
+        return grades[0] if grades[0].grade is Grade.DATE else NOT_MEASURABLE
+    if name == "make_date":
+        return _date_of_parts(grades)
+    if name in _SHAPES:
+        return _limited(grades[0].grade, grades[0])
+    if name in _TRANSFORMS and grades[0].grade is Grade.MAGNITUDE and grades[0].factors == 1:
+        return Measurability(Grade.MAGNITUDE, 2, own=grades[0].own)
+    if name == "pow" and grades[0].grade is Grade.MAGNITUDE and _is(node.arguments[1], 2):
+        return _limited(Grade.MAGNITUDE, grades[0], grades[0])
+    if name == "nullif" and grades[0].ok and isinstance(node.arguments[1], Literal):
+        return grades[0]
+    if name in _CLAMPS:
+        return _date_clamp(grades) if node.kind.temporal else _clamp(node, grades)
+    return NOT_MEASURABLE
+
+
+def _date_of_parts(grades: list[Measurability]) -> Measurability:
+    """make_date of granted columns and constants: a date such as the middle of the year of birth."""
+    columns = [found for found in grades if found.grade is Grade.MAGNITUDE and found.own]
+    constants = [found for found in grades if found.grade is Grade.CONSTANT]
+    if not columns or len(columns) + len(constants) < len(grades):
+        return NOT_MEASURABLE
+    return _limited(Grade.DATE, *columns)
+
+
+def _date_clamp(grades: list[Measurability]) -> Measurability:
+    """A date with another in its place where it is missing, earlier or later: the end of follow-up."""
+    if any(found.grade is not Grade.DATE for found in grades) or len(grades) > MAX_FACTORS:
+        return NOT_MEASURABLE
+    return Measurability(Grade.DATE, sum(found.factors for found in grades), own=False)
 
 
 def _clamp(node: Call, grades: list[Measurability]) -> Measurability:
-    """Winsorising from above by any constant; otherwise only 0 and 1 may stand in for a value. A large floor
+    """Winsorising one measure from above by any constant, from below by 0 or 1; 0 for what is missing. A large floor
     (`greatest(x, 1e6)`) would lift everybody to it and hide who dominates the rest."""
+    name = node.function.name
     constants = [a for a, found in zip(node.arguments, grades, strict=True) if found.grade is Grade.CONSTANT]
     measures = [found for found in grades if found.grade is not Grade.CONSTANT]
-    harmless = node.function.name == "least" or all(is_zero_or_one(constant) for constant in constants)
-    if measures and harmless and len(node.arguments) <= MAX_FACTORS:
-        return _limited(Grade.MAGNITUDE, *measures)
-    return NOT_MEASURABLE
+    if len(measures) != 1 or name == "nullif" or len(node.arguments) > MAX_FACTORS:
+        return NOT_MEASURABLE
+    harmless = {"least": True, "greatest": all(is_zero_or_one(value) for value in constants)}
+    if not harmless.get(name, all(_is(value, 0) for value in constants)):
+        return NOT_MEASURABLE
+    return replace(_limited(measures[0].grade, measures[0]), own=measures[0].own and name != "coalesce")
 
 
 def _limited(result: Grade, *parts: Measurability) -> Measurability:
     factors = sum(part.factors for part in parts)
     if all(part.ok and part.grade is not Grade.CONSTANT for part in parts) and factors <= MAX_FACTORS:
-        return Measurability(result, factors)
+        own = all(part.own and part.grade is not Grade.INDICATOR for part in parts)
+        return Measurability(result, factors, own)
     return NOT_MEASURABLE

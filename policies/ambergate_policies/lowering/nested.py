@@ -188,7 +188,18 @@ class NestedSelect:
         return nodes
 
 
-_PARTIALS: dict[type[exp.Expr], str] = {exp.Sum: "sum", exp.Avg: "avg", exp.Min: "min", exp.Max: "max"}
+_PARTIALS: dict[type[exp.Expr], str] = {
+    exp.Sum: "sum",
+    exp.Avg: "avg",
+    exp.Min: "min",
+    exp.Max: "max",
+    exp.Median: "median",
+    exp.LogicalOr: "bool_or",
+    exp.LogicalAnd: "bool_and",
+}
+
+
+_PER_PERSON = "per person there are count, sum, avg, min, max, median, bool_or and bool_and"
 
 
 class _PersonLevel(Scalars):
@@ -234,7 +245,7 @@ class _PersonLevel(Scalars):
         return Column(self.source, f"a{self.found.index(partial)}", kind, measurability)
 
     def _read(self, node: exp.Expr, domain: Expression | None) -> tuple[Partial, Kind, Measurability]:
-        counted = Measurability(Grade.COUNT, 1)
+        counted = Measurability(Grade.COUNT, 1, own=False)
         if isinstance(node, (exp.Count, exp.CountIf, *_PARTIALS)) and extras(node):
             raise self.reading.refuse("aggregate", "this aggregate has more arguments than are understood", node)
         if isinstance(node, exp.CountIf):
@@ -250,21 +261,23 @@ class _PersonLevel(Scalars):
             return Partial("count", value, domain, distinct), Kind.INT, counted
         name = _PARTIALS.get(type(node))
         if name is None or isinstance(argument, exp.Distinct) or node.expressions:
-            raise self.reading.refuse("aggregate", "use count, sum, avg, min or max per person", node)
+            raise self.reading.refuse("aggregate", "this aggregate is not available per person", node, hint=_PER_PERSON)
         return self._value_partial(node, name, domain)
 
     def _value_partial(
         self, node: exp.Expr, name: str, domain: Expression | None
     ) -> tuple[Partial, Kind, Measurability]:
         value = self.rows.value(node.this)
-        if name in ("sum", "avg") and not (value.kind.numeric or value.kind is Kind.BOOL):
+        if name.startswith("bool") and value.kind is not Kind.BOOL:
+            raise self.reading.refuse("type", f"{name} needs a condition, not a {value.kind}", node)
+        if name in ("sum", "avg", "median") and not (value.kind.numeric or value.kind is Kind.BOOL):
             raise self.reading.refuse("type", f"{name} needs a number, not a {value.kind}", node)
-        if name in ("sum", "avg") and value.kind is Kind.BOOL:
+        if name in ("sum", "avg", "median") and value.kind is Kind.BOOL:
             value = _as_integer(value)
         found = grade(value)
-        if found.grade is Grade.CONSTANT or (found.grade is Grade.INDICATOR and name in ("sum", "avg")):
-            found = Measurability(Grade.COUNT, 1)
-        kind = Kind.NUM if name == "avg" else value.kind
+        if found.grade is Grade.CONSTANT or (found.grade is Grade.INDICATOR and name in ("sum", "avg", "median")):
+            found = Measurability(Grade.COUNT, 1, own=False)
+        kind = Kind.NUM if name in ("avg", "median") else value.kind
         return Partial(name, value, domain), kind, found
 
 

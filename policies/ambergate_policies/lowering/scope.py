@@ -171,6 +171,8 @@ def _column(source: str, name: str, declared: CatalogueColumn) -> Column:
     grade = Measurability(Grade.MAGNITUDE, 1) if measurable else NOT_MEASURABLE
     if kind is Kind.BOOL or (kind is Kind.INT and declared.values and set(declared.values) <= {"0", "1"}):
         grade = Measurability(Grade.INDICATOR, 1)
+    if kind.temporal:
+        grade = Measurability(Grade.DATE, 1)
     if declared.role is Role.RECORD:
         grade = Measurability(Grade.RECORD)
     return Column(source, name, kind, grade)
