@@ -438,7 +438,7 @@ def _evidence(
     found = []
     for row, column in flagged:
         output = prepared.program.outputs[column].expression
-        for index in measures_of(output):
+        for index in measures_of(prepared.program, output):
             for finding in cleared.evidence[index][groups[row]]:
                 found.append(finding.to_json() | {"cell": [row, column]})
     return tuple(found)

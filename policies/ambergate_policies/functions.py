@@ -87,6 +87,8 @@ _ALL = (
     Function("ends_with", (TEXT, TEXT), Kind.BOOL, constant=(1,)),
     Function("contains", (TEXT, TEXT), Kind.BOOL, constant=(1,)),
     Function("regexp_matches", (TEXT, TEXT), Kind.BOOL, constant=(1,), partial=True),
+    Function("concat", (SAME,), Kind.TEXT, variadic=True),
+    Function("instr", (TEXT, TEXT), Kind.INT, constant=(1,)),
     Function("replace", (TEXT, TEXT, TEXT), Kind.TEXT, constant=(1, 2)),
     # dates
     Function("year", (WHEN,), Kind.INT, partial=True),
@@ -120,6 +122,8 @@ ALIASES = {
     "char_length": "length",
     "character_length": "length",
     "substr": "substring",
+    "strpos": "instr",
+    "position": "instr",
     "prefix": "starts_with",
     "suffix": "ends_with",
     "datepart": "date_part",
@@ -160,7 +164,7 @@ ENGINE_FUNCTIONS = frozenset(
         *ALLOWED, "+", "-", "*", "/", "//", "%", "||", "~~", "~~*", "!~~", "!~~*", "prefix", "suffix", "like_escape",
         "ilike_escape", "count", "count_star", "count_if", "countif", "sum", "sum_no_overflow", "avg", "min", "max",
         "array_extract", "list_extract", "hash", ">>", "stddev_samp", "stddev_pop", "var_samp", "var_pop", "row_number",
-        "rank", "dense_rank", "lag", "lead", "first_value", "last_value",
+        "median", "bool_or", "bool_and", "rank", "dense_rank", "lag", "lead", "first_value", "last_value",
     },
 )  # fmt: skip
 """The only function names that a bound plan of ours may hold."""

@@ -91,7 +91,7 @@ class Kernel:
         account: None for an administrator's trial of the agreement (`ambergate replay`)."""
         self._authorise(account, on)
         try:
-            program = lower(Reading(text), self.catalogue, self.agreement)
+            program = lower(Reading(text, on), self.catalogue, self.agreement)
             if isinstance(program, PublicProgram):
                 return _prepared_public(program)
             return self._prepared(program)

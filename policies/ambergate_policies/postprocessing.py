@@ -14,11 +14,11 @@ def statement(program: Program) -> str:
     outputs = [output.expression for output in program.outputs]
     items = [f"{expression(node)} AS {quoted(f'o{index}')}" for index, node in enumerate(outputs)]
     for letter in ("s", "h"):
-        items += [f"{_flag(node, letter)} AS {quoted(f'{letter}{index}')}" for index, node in enumerate(outputs)]
+        items += [
+            f"{_flag(program, node, letter)} AS {quoted(f'{letter}{index}')}" for index, node in enumerate(outputs)
+        ]
     items.append(f"{quoted(CLEARED)}.{quoted('g')} AS {quoted('g')}")
-    text = f"SELECT {', '.join(items)} FROM {quoted(CLEARED)}"
-    if program.having is not None:
-        text += f" WHERE {expression(program.having)}"
+    text = f"SELECT {', '.join(items)} FROM {_source(program)}"
     order = ordering(program.order)
     order += [f"{quoted(CLEARED)}.{quoted(f'k{index}')} ASC NULLS LAST" for index in range(len(program.boundary.keys))]
     text += f" ORDER BY {', '.join(order)}" if order else ""
@@ -26,13 +26,28 @@ def statement(program: Program) -> str:
     return text + (f" OFFSET {int(program.offset)}" if program.offset else "")
 
 
-def measures_of(node: Expression) -> list[int]:
-    """The measures that go into an output, by their place in the boundary."""
-    names = {part.name for part in walk(node) if isinstance(part, Column) and part.name.startswith("m")}
-    return sorted(int(name[1:]) for name in names)
+def _source(program: Program) -> str:
+    """The cleared rows that pass HAVING, with their windows beside them."""
+    windows = [f", {expression(window)} AS {quoted(f'x{index}')}" for index, window in enumerate(program.windows)]
+    where = f" WHERE {expression(program.having)}" if program.having is not None else ""
+    if not windows and not where:
+        return quoted(CLEARED)
+    inner = f"SELECT {quoted(CLEARED)}.*{''.join(windows)} FROM {quoted(CLEARED)}{where}"
+    return f"({inner}) AS {quoted(CLEARED)}"
 
 
-def _flag(node: Expression, letter: str) -> str:
+def measures_of(program: Program, node: Expression) -> list[int]:
+    """The measures that go into an output, by their place in the boundary; a window's are those of its own row."""
+    found: set[int] = set()
+    for part in walk(node):
+        if isinstance(part, Column) and part.name.startswith("m"):
+            found.add(int(part.name[1:]))
+        elif isinstance(part, Column) and part.name.startswith("x"):
+            found |= set(measures_of(program, program.windows[int(part.name[1:])]))
+    return sorted(found)
+
+
+def _flag(program: Program, node: Expression, letter: str) -> str:
     """True where any measure that goes into the output has the flag."""
-    flags = [f"{quoted(CLEARED)}.{quoted(f'{letter}{index}')}" for index in measures_of(node)]
+    flags = [f"{quoted(CLEARED)}.{quoted(f'{letter}{index}')}" for index in measures_of(program, node)]
     return f"({' OR '.join(flags)})" if flags else "false"

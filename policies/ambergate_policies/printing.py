@@ -153,7 +153,8 @@ def _window(node: Window) -> str:
         arguments = "*"
     over = f"PARTITION BY {', '.join(expression(part) for part in node.partition)}" if node.partition else ""
     over += f" ORDER BY {', '.join(ordering(node.order))}" if node.order else ""
-    return f"{_listed(node.function, _WINDOWS)}({arguments}) OVER ({over})"
+    text = f"{_listed(node.function, _WINDOWS)}({arguments}) OVER ({over})"
+    return f"TRY_CAST({text} AS BIGINT)" if node.function == "sum" and node.kind is Kind.INT else text
 
 
 def _call(node: Call) -> str:
@@ -246,7 +247,7 @@ def _group(group: Group, owners: tuple[Owner, ...]) -> str:
     return f" GROUP BY {', '.join(keys)}" if keys else ""
 
 
-_PARTIALS = frozenset({"count", "sum", "avg", "min", "max", "count_if"})
+_PARTIALS = frozenset({"count", "sum", "avg", "min", "max", "count_if", "median", "bool_or", "bool_and"})
 
 
 def _partial(node: Partial) -> str:

@@ -93,6 +93,8 @@ def comparable(kernel: Kernel, sql: str) -> bool:
     if isinstance(prepared, PreparedPublic):
         return True
     assert isinstance(prepared, Prepared)
+    if prepared.program.windows:  # computed over the cleared rows, which lack the withheld groups
+        return False
     return not OWN_MEANING & {aggregate.measure for aggregate in prepared.program.boundary.aggregates}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Ordering, Owner
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Ordering, Owner, Window
 
 
 class JoinKind(StrEnum):
@@ -116,7 +116,8 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What one query means: one boundary and the post-processing of what was cleared."""
+    """What one query means: one boundary and the post-processing of what was cleared. `windows` are computed over the
+    cleared rows that pass `having`, as columns x0.. of the cleared table."""
 
     boundary: Boundary
     outputs: tuple[Output, ...]
@@ -124,7 +125,7 @@ class Program:
     order: tuple[Ordering, ...]
     limit: int | None
     offset: int
-    distinct: bool = False
+    windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +154,5 @@ def scans(relation: Relation) -> tuple[Scan, ...]:
 
 
 CLEARED = "c"
-"""Alias of the cleared table in post-processing. Columns: k0.. keys, m0.. measures, s0.. suppressed, h0.. held."""
+"""Alias of the cleared table in post-processing. Columns: k0.. keys, m0.. measures, s0.. suppressed, h0.. held, g the
+row's place, and x0.. windows."""

@@ -119,11 +119,25 @@ class Aggregates:
     def _count_distinct(self, node: exp.Distinct, condition: Expression | None) -> Aggregate:
         if len(node.expressions) != 1 or node.args.get("on"):
             raise self.reading.refuse("aggregate", "count(DISTINCT ...) takes one column", node)
+        if (chosen := self._persons_where(node.expressions[0], condition)) is not None:
+            return chosen
         value = self.scalars.lower(node.expressions[0])
         if isinstance(value, Owner):
             return Aggregate(Measure.PERSONS, _both(self._present(value), condition), None, Kind.INT)
         records = grade(value).grade is Grade.RECORD
         return Aggregate(Measure.RECORDS if records else Measure.DISTINCT, value, condition, Kind.INT)
+
+    def _persons_where(self, node: exp.Expr, condition: Expression | None) -> Aggregate | None:
+        """`count(DISTINCT CASE WHEN ... THEN person_id END)`: a count of persons with a condition, written long."""
+        if not isinstance(node, exp.Case) or node.this is not None or node.args.get("default") is not None:
+            return None
+        branches = node.args["ifs"]
+        columns = [branch.args["true"] for branch in branches]
+        owners = [self.scalars.lower(column) for column in columns if isinstance(column, exp.Column)]
+        if len(owners) != len(columns) or not all(isinstance(owner, Owner) for owner in owners) or len(branches) != 1:
+            return None
+        wanted = _both(self.scalars.condition(branches[0].this), condition)
+        return Aggregate(Measure.PERSONS, _both(self._present(owners[0]), wanted), None, Kind.INT)
 
     def _present(self, value: Expression) -> Expression | None:
         """`value IS NOT NULL`, or None where that always holds: the person of a row."""

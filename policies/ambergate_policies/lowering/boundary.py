@@ -5,13 +5,14 @@ from __future__ import annotations
 from sqlglot import exp
 
 from ambergate_policies.agreement import Agreement
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Literal, Ordering, Owner
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Literal, Ordering, Owner, Window
 from ambergate_policies.algebra.relations import CLEARED, Boundary, Output, Program
 from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates, has_aggregate, is_aggregate
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.outputs import constant, default_name, given, same
 from ambergate_policies.lowering.rows import PersonScalars, Rows
 from ambergate_policies.lowering.text import Reading
+from ambergate_policies.lowering.windows import Windows
 from ambergate_policies.verdict import QueryRefused
 
 
@@ -39,11 +40,14 @@ class OutermostSelect:
             for name, item in zip(self._output_names(items), items, strict=True)
         )
         having = self.select.args.get("having")
+        before = len(above.windows)
         held = above.condition(having.this) if having is not None else None
+        if len(above.windows) > before:
+            raise self.reading.refuse("window", "a window cannot stand in HAVING", having, hint="filter afterwards")
         order = tuple(self._ordering(item, above, outputs) for item in self._order_items())
         boundary = Boundary(self.rows.relation, self.rows.owners, condition, keys, tuple(above.found))
         limit, offset = constant(self.reading, self.select, "limit"), constant(self.reading, self.select, "offset")
-        return Program(boundary, outputs, held, order, limit, offset or 0)
+        return Program(boundary, outputs, held, order, limit, offset or 0, tuple(above.windows))
 
     # -- grouping
 
@@ -163,8 +167,11 @@ class _Above(Scalars):
         self.boundary = boundary
         self.keys = keys
         self.found: list[Aggregate] = []
+        self.windows: list[Window] = []
 
     def leaf(self, node: exp.Expr) -> Expression | None:
+        if isinstance(node, exp.Window):
+            return self._window(node)
         if is_aggregate(node):
             return self._aggregate(node)
         if has_aggregate(node):
@@ -181,6 +188,13 @@ class _Above(Scalars):
         if aggregate not in self.found:
             self.found.append(aggregate)
         return Column(CLEARED, f"m{self.found.index(aggregate)}", aggregate.kind)
+
+    def _window(self, node: exp.Window) -> Expression:
+        """A window over cleared rows: nothing but post-processing."""
+        window = Windows(self, person=lambda partition: True).lower(node)
+        if window not in self.windows:
+            self.windows.append(window)
+        return Column(CLEARED, f"x{self.windows.index(window)}", window.kind)
 
     def _permitted(self, node: exp.Expr, aggregate: Aggregate) -> None:
         terms = self.boundary.agreement.terms

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 
 import sqlglot
 from sqlglot import Token, TokenType, exp
@@ -20,10 +21,11 @@ MAX_TOKENS = 12_000
 
 
 class Reading:
-    """One query text and its tree. `refuse` builds the refusal that points at a node."""
+    """One query text, its tree, and the day that `current_date` means. `refuse` points at a node."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, today: date) -> None:
         self.text = text
+        self.today = today
         self.tree = self._parse()
 
     def refuse(
