@@ -262,11 +262,12 @@ def _partial(node: Partial) -> str:
 
 
 def ordering(items: Iterable[Ordering]) -> list[str]:
-    """The terms of an ORDER BY."""
+    """The terms of an ORDER BY. A constant orders nothing, and the engine would refuse it."""
     return [
         f"{expression(item.expression)} {'DESC' if item.descending else 'ASC'} NULLS "
         f"{'FIRST' if item.nulls_first else 'LAST'}"
         for item in items
+        if not isinstance(item.expression, Literal)
     ]
 
 
