@@ -143,7 +143,8 @@ def calculate(operator: str, left: Value, right: Value) -> Value:
         return (
             int(math.fmod(left, right)) if isinstance(left, int) and isinstance(right, int) else math.fmod(left, right)
         )
-    return {"+": left + right, "-": left - right, "*": left * right}[operator]
+    result = {"+": left + right, "-": left - right, "*": left * right}[operator]
+    return None if isinstance(result, int) and not -(2**63) <= result < 2**63 else result
 
 
 def moved(moment: date | datetime | None, span: Span, sign: int) -> datetime | None:
