@@ -48,6 +48,10 @@ def measures_of(program: Program, node: Expression) -> list[int]:
 
 
 def _flag(program: Program, node: Expression, letter: str) -> str:
-    """True where any measure that goes into the output has the flag."""
+    """True where any measure that goes into the output has the flag. A held cell keeps its value, so a window carries
+    it into other rows: they have the flag too, or a release of those rows alone would give it away."""
     flags = [f"{quoted(CLEARED)}.{quoted(f'{letter}{index}')}" for index in measures_of(program, node)]
-    return f"({' OR '.join(flags)})" if flags else "false"
+    if not flags:
+        return "false"
+    anywhere = letter == "h" and any(isinstance(part, Column) and part.name.startswith("x") for part in walk(node))
+    return f"bool_or({' OR '.join(flags)}) OVER ()" if anywhere else f"({' OR '.join(flags)})"
