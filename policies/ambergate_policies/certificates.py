@@ -30,6 +30,7 @@ from ambergate_policies.statistics import (
     Cell,
     Statement,
     cell,
+    is_presence,
 )
 
 SAMPLE = 32
@@ -38,6 +39,7 @@ CERTIFIABLE = frozenset(
     {Measure.ROWS, Measure.PROPORTION, Measure.TOTAL, Measure.MEAN, Measure.DEVIATION, Measure.VARIANCE}
 )
 DOMINATED = frozenset({Measure.TOTAL, Measure.MEAN})
+_SPREADING = DOMINATED | {Measure.DEVIATION, Measure.VARIANCE}
 UNCERTAIN = "u"
 """The table of group keys that must be recounted, as the engine sees it."""
 
@@ -85,7 +87,8 @@ def _proven(boundary: Boundary, pack: RulePack, row: Row) -> bool:
     for index, aggregate in enumerate(boundary.aggregates):
         first = HEAD + width + 1 + index * len(NUMBERS)
         numbers = tuple(row[first : first + len(NUMBERS)])
-        bounds = cell(aggregate, persons, numbers, grouped=bool(width))  # type: ignore[arg-type]
+        presence = is_presence(boundary, aggregate)
+        bounds = cell(aggregate, persons, numbers, grouped=bool(width), presence=presence)  # type: ignore[arg-type]
         if _silent(bounds) or any(True for _ in judge(bounds, pack)):
             return False
     return True
@@ -93,7 +96,7 @@ def _proven(boundary: Boundary, pack: RulePack, row: Row) -> bool:
 
 def _silent(bounds: Cell) -> bool:
     """A count of persons that the sample did not see, though rows say that there are some: nothing is known."""
-    if bounds.counted > 0 and bounds.contributing == 0:
+    if bounds.counted > 0 and (bounds.contributing == 0 or (bounds.measure in _SPREADING and bounds.absolute <= 0)):
         return True
     if bounds.rows > 0 and bounds.domain == 0:
         return True
@@ -118,11 +121,8 @@ class _Certificate(Statement):
         parts += [values] if values else []
         joined = "t" + (f" LEFT JOIN g ON {self.same_group('g', 't')}" if sampled else "")
         joined += f" LEFT JOIN v ON {self.same_group('v', 't')}" if values else ""
-        withheld = (
-            f"(SELECT CAST(count_if(r < {self.minimum}) AS BIGINT) AS withheld FROM t)"
-            if self.keys
-            else "(SELECT 0 AS withheld)"
-        )
+        few = f"r < {self.minimum}"
+        withheld = self.withheld("t", few, "j", "i") if self.keys else "(SELECT 0 AS withheld)"
         passing = f" WHERE t.r >= {self.minimum}" if self.keys else ""
         items = [f"t.{key} AS {key}" for key in self.keys]
         items.append(f"CAST({'coalesce(g.persons, 0)' if sampled else 't.persons'} AS BIGINT) AS persons")
@@ -143,9 +143,9 @@ class _Certificate(Statement):
             outer += [merged for _, merged in pairs]
         shares = ", ".join([*self.keys, "i"])
         outer.append("count(*) AS persons")
-        source = f"(SELECT {', '.join(inner)} FROM base WHERE {quoted(OWNER)} IS NOT NULL GROUP BY {shares}) AS j"
+        source = f"j AS (SELECT {', '.join(inner)} FROM base WHERE {quoted(OWNER)} IS NOT NULL GROUP BY {shares})"
         group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
-        return f"t AS (SELECT {', '.join(outer)} FROM {source}{group})"
+        return f"{source}, t AS (SELECT {', '.join(outer)} FROM j{group})"
 
     def _sampled_partials(self) -> str:
         return self.partials().replace(" IS NOT NULL GROUP BY", f" IS NOT NULL AND {_share(SAMPLE)} = 0 GROUP BY", 1)

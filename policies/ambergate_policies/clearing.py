@@ -17,7 +17,7 @@ from ambergate_policies.errors import UserError
 from ambergate_policies.packs import RulePack
 from ambergate_policies.rules import judge
 from ambergate_policies.rules.rule import CellFinding
-from ambergate_policies.statistics import HEAD, MAX_GROUPS, NUMBERS, Cell, cell
+from ambergate_policies.statistics import HEAD, MAX_GROUPS, NUMBERS, Cell, cell, is_presence
 from ambergate_policies.verdict import Decision, Finding
 
 Value = object
@@ -79,11 +79,13 @@ def _clear_column(boundary: Boundary, index: int, pack: RulePack, rows: list[Seq
     aggregate = boundary.aggregates[index]
     persons_at = HEAD + len(boundary.keys)
     first = persons_at + 1 + index * len(NUMBERS)
+    presence = is_presence(boundary, aggregate)
     column = []
     for row in rows:
         numbers = tuple(row[first : first + len(NUMBERS)])
         persons = _as_int(row[persons_at])
-        column.append(clear_cell(cell(aggregate, persons, numbers, grouped=bool(boundary.keys)), pack))  # type: ignore[arg-type]
+        found = cell(aggregate, persons, numbers, grouped=bool(boundary.keys), presence=presence)  # type: ignore[arg-type]
+        column.append(clear_cell(found, pack))
     return column
 
 

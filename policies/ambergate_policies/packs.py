@@ -28,7 +28,11 @@ class RuleAction(StrEnum):
 
 
 class Threshold(Document):
+    """`zeros` of show is for tables whose categories nobody can choose: where a query may ask for anything, a zero
+    beside a suppressed cell says of one person what the cell itself must not."""
+
     minimum: int = Field(ge=2, description="fewest distinct persons behind a cell")
+    zeros: Literal["suppress", "show"] = Field(default="suppress", description="what a cell of nobody shows")
     action: Literal[RuleAction.SUPPRESS, RuleAction.HOLD] = RuleAction.SUPPRESS
 
 

@@ -8,9 +8,10 @@ counted and left behind in the engine, so their keys never come out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import UnionType
 
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, IsNull, Measure, Not, walk
-from ambergate_policies.algebra.relations import Boundary, Derived, Join, Relation, scans
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, IsNull, Measure, Not, Owner, walk
+from ambergate_policies.algebra.relations import Boundary, Derived, Join, JoinKind, Relation, Scan, scans
 from ambergate_policies.printing import OWNER, columns_used, expression, owner_of, quoted, relation
 
 MAX_GROUPS = 50_000
@@ -56,10 +57,18 @@ NUMBERS = ("domain", "contributing", "complement", "rows", "counted", "value", "
 """The columns of one measure in the statistics' result, each named `m<index>_<number>`."""
 
 
-def cell(aggregate: Aggregate, persons: int, numbers: tuple[float | int | None, ...], *, grouped: bool) -> Cell:
-    """Read one measure's NUMBERS of one group. A number that the engine does not give counts as zero."""
+def cell(
+    aggregate: Aggregate,
+    persons: int,
+    numbers: tuple[float | int | None, ...],
+    *,
+    grouped: bool,
+    presence: bool = False,
+) -> Cell:
+    """Read one measure's NUMBERS of one group. A number that the engine does not give counts as zero.
+
+    presence: what `is_presence` says of the measure."""
     given = dict(zip(NUMBERS, numbers, strict=True))
-    presence = isinstance(aggregate.argument, Not) and isinstance(aggregate.argument.part, IsNull)
     has_condition = aggregate.measure is Measure.PROPORTION or (
         aggregate.measure in CONDITIONS and aggregate.argument is not None
     )
@@ -80,6 +89,25 @@ def cell(aggregate: Aggregate, persons: int, numbers: tuple[float | int | None, 
         presence=presence,
         grouped=grouped,
     )
+
+
+def is_presence(boundary: Boundary, aggregate: Aggregate) -> bool:
+    """`count(column)` of a column that a table has, and that no subquery computed and no outer join left out: whether
+    it is filled is then a property of the data, and not of the query. Likewise the person key of an inner join."""
+    match aggregate.argument:
+        case Not(part=IsNull(part=Column())):
+            return _inner(boundary.relation, Scan)
+        case Not(part=IsNull(part=Owner())):
+            return _inner(boundary.relation, Scan | Derived)
+        case _:
+            return False
+
+
+def _inner(node: Relation, leaves: type | UnionType) -> bool:
+    """Inner joins of such leaves only."""
+    if isinstance(node, Join) and node.kind in (JoinKind.INNER, JoinKind.SEMI, JoinKind.ANTI):
+        return _inner(node.left, leaves) and (node.kind is not JoinKind.INNER or _inner(node.right, leaves))
+    return isinstance(node, leaves)
 
 
 def statement(boundary: Boundary, minimum: int, *, only: str | None = None) -> str:
@@ -124,16 +152,23 @@ class Statement:
         joined = "g" + "".join(
             f" LEFT JOIN {name} ON {self.same_group(name)}" for name in self._beside(windows + distinct)
         )
-        withheld = (
-            f"(SELECT CAST(count_if(persons < {self.minimum}) AS BIGINT) AS withheld FROM g)"
-            if self.keys
-            else "(SELECT 0 AS withheld)"
-        )
+        few = f"persons < {self.minimum}"
+        withheld = self.withheld("g", few, "p", quoted(OWNER)) if self.keys else "(SELECT 0 AS withheld)"
         passing = f" WHERE g.persons >= {self.minimum}" if self.keys else ""
         columns = ", ".join(["true AS present", *self._outputs(windows)])
         return (
             f"WITH {', '.join(parts)} SELECT w.withheld, x.* FROM {withheld} AS w LEFT JOIN "
             f"(SELECT {columns} FROM {joined}{passing} LIMIT {MAX_GROUPS + 1}) AS x ON true"
+        )
+
+    def withheld(self, groups: str, few: str, rows: str, person: str) -> str:
+        """How many groups of few persons there are; 0 unless enough persons (`person` of `rows`) are in them together:
+        that there is one would else say something of the few."""
+        return (
+            f"(SELECT CASE WHEN b.w >= {self.minimum} THEN a.w ELSE 0 END AS withheld FROM "
+            f"(SELECT CAST(count_if({few}) AS BIGINT) AS w FROM {groups}) AS a CROSS JOIN "
+            f"(SELECT count(DISTINCT {person}) AS w FROM {rows} SEMI JOIN (SELECT * FROM {groups} WHERE {few}) AS f "
+            f"ON {self.same_group('f', rows)}) AS b)"
         )
 
     def _beside(self, others: list[int]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.differential.values import OWNER, Value, evaluate
 
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Measure, Ordering, Owner
+from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, IsNull, Measure, Not, Ordering, Owner
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import (
     CLEARED,
@@ -168,11 +168,11 @@ def groups_of(boundary: Boundary, tables: Tables) -> dict[tuple[Value, ...], lis
     return groups
 
 
-def cell_of(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:
+def cell_of(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack, relation: Relation) -> Shown:
     """One measure of one group, cleared."""
     match aggregate.measure:
         case Measure.ROWS | Measure.PERSONS | Measure.PROPORTION:
-            return _condition(aggregate, rows, pack)
+            return _condition(aggregate, rows, pack, relation)
         case Measure.DISTINCT | Measure.RECORDS:
             return _distinct(aggregate, rows, pack)
         case _:
@@ -180,7 +180,8 @@ def cell_of(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack)
 
 
 def _few(pack: RulePack, *sets: set[Value]) -> bool:
-    return any(0 < len(persons) < pack.threshold.minimum for persons in sets)
+    least = 0 if pack.threshold.zeros == "suppress" else 1
+    return any(least <= len(persons) < pack.threshold.minimum for persons in sets)
 
 
 def _threshold(pack: RulePack) -> Shown:
@@ -188,15 +189,19 @@ def _threshold(pack: RulePack) -> Shown:
     return Shown(None, suppressed=not hold, held=hold)
 
 
-def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:
+def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack, relation: Relation) -> Shown:
     everybody = {person for person, _ in rows}
     if aggregate.domain is not None:
         rows = [(person, row) for person, row in rows if evaluate(aggregate.domain, row) is True]
     holds = [(person, aggregate.argument is None or evaluate(aggregate.argument, row) is True) for person, row in rows]
     inside, domain = {person for person, held in holds if held}, {person for person, _ in holds}
     outside = {person for person, held in holds if not held}
-    without = domain - inside if aggregate.argument is not None else set()
-    if _few(pack, everybody, domain, inside, outside, without):
+    if aggregate.measure is Measure.PERSONS:  # a person is counted or not, whatever else their rows hold
+        outside = everybody - inside
+    presence = _is_presence(aggregate.argument, relation)
+    rest = [outside, domain - inside] if aggregate.argument is not None else []
+    rest = [persons for persons in rest if persons or not presence]
+    if _few(pack, everybody, domain, inside, *rest):
         return _threshold(pack)
     counted = sum(held for _, held in holds)
     if aggregate.measure is Measure.PROPORTION:
@@ -206,13 +211,26 @@ def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
     else:
         number = counted if aggregate.measure is Measure.ROWS else len(inside)
         shown = Shown(rounded(number, pack), persons=inside, others=outside, is_condition=True)
-    if aggregate.argument is not None and domain and not _is_presence(aggregate.argument):
+    if aggregate.argument is not None and domain and not presence:
         _class_disclosure(shown, inside, outside, pack)
     return shown
 
 
-def _is_presence(argument: Expression) -> bool:
-    return type(argument).__name__ == "Not" and type(argument.part).__name__ == "IsNull"  # type: ignore[union-attr]
+def _is_presence(argument: Expression | None, node: Relation) -> bool:
+    match argument:
+        case Not(part=IsNull(part=Column())):
+            return _inner(node, Scan)
+        case Not(part=IsNull(part=Owner())):
+            return _inner(node, Scan | Derived)
+    return False
+
+
+def _inner(node: Relation, leaves: Any) -> bool:
+    if isinstance(node, Join) and node.kind is JoinKind.INNER:
+        return _inner(node.left, leaves) and _inner(node.right, leaves)
+    if isinstance(node, Join) and node.kind in (JoinKind.SEMI, JoinKind.ANTI):
+        return _inner(node.left, leaves)
+    return isinstance(node, leaves)
 
 
 def _class_disclosure(shown: Shown, inside: set[Value], outside: set[Value], pack: RulePack) -> None:
@@ -340,7 +358,10 @@ def expected(program: Program, tables: Tables, pack: RulePack) -> Expected:
         for key, rows in groups.items()
         if not boundary.keys or len({person for person, _ in rows}) >= pack.threshold.minimum
     }
-    cells = {key: [cell_of(aggregate, rows, pack) for aggregate in boundary.aggregates] for key, rows in large.items()}
+    cells = {
+        key: [cell_of(aggregate, rows, pack, boundary.relation) for aggregate in boundary.aggregates]
+        for key, rows in large.items()
+    }
     lines = [_line(program, key, shown) for key, shown in cells.items()]
     lines = [line for line in lines if line is not None]
     for ordering in reversed(_orderings(program)):
@@ -350,9 +371,16 @@ def expected(program: Program, tables: Tables, pack: RulePack) -> Expected:
         held=any(cell.held for shown in cells.values() for cell in shown),
         rows=[line[0] for line in lines],
         mask=[line[1] for line in lines],
-        withheld=len(groups) - len(large),
+        withheld=_withheld(groups, set(large), pack),
         groups=cells,
     )
+
+
+def _withheld(groups: dict[tuple[Value, ...], list[tuple[Value, Row]]], large: set[Any], pack: RulePack) -> int:
+    """Groups of few persons, of which nothing is said unless enough persons are in them together."""
+    small = {key: rows for key, rows in groups.items() if key not in large}
+    persons = {person for rows in small.values() for person, _ in rows}
+    return len(small) if len(persons) >= pack.threshold.minimum else 0
 
 
 Line = tuple[tuple[Any, ...], tuple[bool, ...], Row]

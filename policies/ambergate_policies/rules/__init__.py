@@ -18,12 +18,16 @@ RULES: tuple[Rule, ...] = (threshold.RULE, dominance.RULE, class_disclosure.RULE
 
 
 def judge(cell: Cell, pack: RulePack) -> Iterator[CellFinding]:
-    """Every finding on one cell, rule by rule. A rule that fails denies."""
+    """Every finding on one cell, rule by rule. A rule that fails denies. After the threshold has suppressed a cell
+    nothing more is said: which other rules fire on few persons would tell something of them."""
     for rule in RULES:
         try:
-            yield from rule.check(cell, pack)
+            findings = tuple(rule.check(cell, pack))
         except Exception:
-            yield CellFinding(rule.id, Decision.SUPPRESS, "the rule could not be evaluated")
+            findings = (CellFinding(rule.id, Decision.SUPPRESS, "the rule could not be evaluated"),)
+        yield from findings
+        if rule is threshold.RULE and any(finding.action is Decision.SUPPRESS for finding in findings):
+            return
 
 
 __all__ = ["RULES", "CellFinding", "Rule", "judge"]

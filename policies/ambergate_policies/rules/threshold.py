@@ -1,7 +1,8 @@
 """Threshold: a cell must rest on enough distinct persons, and so must the rest of its group.
 
 Counts of persons, never of rows: twelve episodes of one patient are one person. For a condition the complement is as
-disclosive as the count itself: 99 of 100 says as much about one person as 1 of 100.
+disclosive as the count itself: 99 of 100 says as much about one person as 1 of 100. And nobody is disclosive like few:
+who may ask any question learns from a zero, beside a suppressed cell, what is true of one person.
 """
 
 from __future__ import annotations
@@ -15,16 +16,21 @@ from ambergate_policies.statistics import Cell
 
 def check(cell: Cell, pack: RulePack) -> Iterator[CellFinding]:
     minimum = pack.threshold.minimum
-    without = cell.domain - cell.contributing if cell.complement is not None else 0
-    parts = (
-        (cell.persons, "persons in the group"),
-        (cell.domain, "persons with a value"),
-        (cell.contributing, "persons contribute"),
-        (cell.complement or 0, "persons are left out by the condition"),
-        (without, "persons are without what the condition asks for"),
-    )
-    for count, what in parts:
-        if 0 < count < minimum:
+    least = 0 if pack.threshold.zeros == "suppress" else 1
+    parts = [
+        (cell.persons, "persons in the group", least),
+        (cell.domain, "persons with a value", least),
+        (cell.contributing, "persons contribute", least),
+    ]
+    if cell.complement is not None:
+        without = cell.domain - cell.contributing
+        least = 1 if cell.presence else least
+        parts += [
+            (cell.complement, "persons are left out by the condition", least),
+            (without, "persons are without what the condition asks for", least),
+        ]
+    for count, what, lowest in parts:
+        if lowest <= count < minimum:
             yield CellFinding(RULE.id, pack.threshold.action.decision, f"fewer than {minimum} {what}")
             return
 
