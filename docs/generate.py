@@ -69,7 +69,7 @@ def _fields(model: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInf
 def _model_within(annotation: Any) -> tuple[type[BaseModel] | None, str]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, ""
-    mark = {tuple: "[]", dict: ".<name>"}.get(typing.get_origin(annotation), "")  # type: ignore[arg-type]
+    mark = {tuple: "[]", dict: ".<name>"}.get(typing.get_origin(annotation), "")
     for argument in typing.get_args(annotation):
         inner, _ = _model_within(argument)
         if inner is not None:
