@@ -153,7 +153,9 @@ class Gate:
     def fetch(self, reference: str) -> Answer:
         """A held result of this project: its state and comment, and its table once released."""
         try:
-            agreement = self._current().agreement
+            kernel = self._current()
+            kernel.authorise(self._account, self._now().date())
+            agreement = kernel.agreement
             held = self._recorder.fetch(reference, account=self._account or "", project=agreement.project)
             answer = _held_answer(held)
             if answer.table is None:
@@ -161,6 +163,8 @@ class Gate:
             body = {"reference": held.reference, "result_sha256": digest(answer.table)}
             entry = LogEntry("fetch", self._now(), self._account or "", agreement.project, body)
             return replace(answer, log_index=self._recorder.append(entry))
+        except QueryRefused as refusal:
+            return Answer("refused", refusal.findings)
         except AmbergateError as error:
             return Answer("failed", (Finding("held", Decision.REFUSE, str(error)),))
 
@@ -192,6 +196,9 @@ class Gate:
         prepared = kernel.prepare(sql, account=self._account, on=self._now().date())
         if isinstance(prepared, PreparedPublic):
             return self._answer_public(sql, prepared, began)
+        for demand in prepared.demands:
+            demand.check_plan(self._engine.plan(demand.statement))
+            demand.require(_rows(self._engine.run(demand.statement)))
         first = prepared.certificate or prepared.statement
         prepared.check_plan(self._engine.plan(first))
         checked = time.perf_counter()

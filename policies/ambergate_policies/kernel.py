@@ -17,6 +17,7 @@ from ambergate_policies.catalogue import Catalogue, Role
 from ambergate_policies.certificates import UNCERTAIN, Certified
 from ambergate_policies.clearing import ClearedTable
 from ambergate_policies.errors import UserError
+from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.query import lower
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.packs import RulePack
@@ -37,10 +38,34 @@ class PreparedPublic:
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """What must hold of public data alone. `statement` gives one number; `require` refuses unless it is 0."""
+
+    statement: str
+    reads: dict[str, set[str]]
+    finding: Finding
+
+    def check_plan(self, plan_json: str) -> None:
+        """Raises IntegrityError unless the engine understood the statement as the kernel did."""
+        boundplan.check(plan_json, self.reads)
+
+    def require(self, rows: Sequence[Sequence[object]]) -> None:
+        """Raises QueryRefused with the demand's finding."""
+        if [tuple(row) for row in rows] != [(0,)]:
+            raise QueryRefused(self.finding)
+
+
+def _demand(fan_out: FanOut) -> Demand:
+    if any(scan.owner is not None for scan in scans(fan_out.public)):
+        raise QueryRefused(fan_out.finding)
+    return Demand(fan_out.statement(), statistics.reads(fan_out.public, fan_out.expressions()), fan_out.finding)
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A query that may run, as texts for the engine: `certificate` first where there is one, then `recount` for the
     groups it could not prove (over a table `u` of their keys), or `statement` for everything. `reads`: what their
-    plans may touch."""
+    plans may touch. `demands` are asked of public data before any of them."""
 
     program: Program
     pack: RulePack
@@ -48,6 +73,7 @@ class Prepared:
     certificate: str | None
     recount: str
     reads: dict[str, set[str]]
+    demands: tuple[Demand, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -89,17 +115,17 @@ class Kernel:
         """Check one query of one person on one day. Raises QueryRefused with findings that say what to change.
 
         account: None for an administrator's trial of the agreement (`ambergate replay`)."""
-        self._authorise(account, on)
+        self.authorise(account, on)
         try:
-            program = lower(Reading(text, on), self.catalogue, self.agreement)
-            if isinstance(program, PublicProgram):
-                return _prepared_public(program)
-            return self._prepared(program)
+            lowered = lower(Reading(text, on), self.catalogue, self.agreement)
+            if isinstance(lowered.program, PublicProgram):
+                return _prepared_public(lowered.program)
+            return self._prepared(lowered.program, lowered.fan_outs)
         except RecursionError:
             finding = Finding("size", Decision.REFUSE, "the query is nested too deeply", hint="use WITH, or IN (...)")
             raise QueryRefused(finding) from None
 
-    def _prepared(self, program: Program) -> Prepared:
+    def _prepared(self, program: Program, fan_outs: tuple[FanOut, ...]) -> Prepared:
         boundary, minimum = program.boundary, self.pack.threshold.minimum
         return Prepared(
             program,
@@ -108,9 +134,11 @@ class Kernel:
             certificate=certificates.statement(boundary, minimum),
             recount=statistics.statement(boundary, minimum, only=UNCERTAIN),
             reads=statistics.reads(boundary.relation, statistics.all_expressions(boundary)),
+            demands=tuple(_demand(fan_out) for fan_out in fan_outs),
         )
 
-    def _authorise(self, account: str | None, on: date) -> None:
+    def authorise(self, account: str | None, on: date) -> None:
+        """Raises QueryRefused unless the agreement lets this account in on this day."""
         agreement, terms = self.agreement, self.agreement.terms
         if agreement.suspended:
             raise _refused("suspended", f"agreement {agreement.agreement} is suspended", terms.clause)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from ambergate_policies.agreement import Agreement
@@ -9,6 +11,7 @@ from ambergate_policies.algebra.expressions import Column, Expression, Ordering
 from ambergate_policies.algebra.relations import Program, PublicProgram, Relation
 from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.lowering.boundary import OutermostSelect
+from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.membership import Memberships
 from ambergate_policies.lowering.nested import NestedSelect
 from ambergate_policies.lowering.outputs import constant, given, same
@@ -37,9 +40,18 @@ _SELECT_PARTS = frozenset(
 )
 
 
-def lower(reading: Reading, catalogue: Catalogue, agreement: Agreement) -> Program | PublicProgram:
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """What a text means, and what must hold of public data for it to mean that."""
+
+    program: Program | PublicProgram
+    fan_outs: tuple[FanOut, ...]
+
+
+def lower(reading: Reading, catalogue: Catalogue, agreement: Agreement) -> Lowered:
     """The program that a text means under an agreement. Raises QueryRefused."""
-    return _Query(reading, catalogue, agreement).program()
+    query = _Query(reading, catalogue, agreement)
+    return Lowered(query.program(), tuple(query.names.fan_outs))
 
 
 class _Query:

@@ -22,6 +22,7 @@ from ambergate_policies.algebra.expressions import (
 from ambergate_policies.algebra.kinds import Kind, common
 from ambergate_policies.algebra.relations import Join, JoinKind, Relation, Values
 from ambergate_policies.lowering.expressions import Scalars, widened
+from ambergate_policies.lowering.fanout import fan_out
 from ambergate_policies.lowering.measures import grade
 from ambergate_policies.lowering.scope import Names, Scope, Source
 from ambergate_policies.verdict import QueryRefused
@@ -191,6 +192,7 @@ class FromClause:
         on = self._condition(rows, left, source, node, kind, equalities)
         rows.commas |= _is_comma(node)
         self._check_persons(rows, source, kind, on, node)
+        self._check_fan_out(rows, source, relation, kind, on, node, equalities)
         rows.relation = Join(kind, rows.relation, relation, on)
         rows.owners = self._owners(rows, source, kind)
         if kind in (JoinKind.RIGHT, JoinKind.FULL):
@@ -279,6 +281,46 @@ class FromClause:
             raise self.reading.refuse(
                 "join-on-owner", "rows without a person would appear", node, hint="put the person table first"
             )
+
+    def _check_fan_out(
+        self,
+        rows: Rows,
+        source: Source,
+        relation: Relation,
+        kind: JoinKind,
+        on: Expression | None,
+        node: exp.Join,
+        equalities: list[tuple[exp.Column, exp.Column]],
+    ) -> None:
+        """A person row may meet one public row only: asked of the public side before the query runs."""
+        if bool(rows.owners) == (source.owner is not None) or kind in (JoinKind.SEMI, JoinKind.ANTI):
+            return
+        public = relation if rows.owners else rows.relation
+        if isinstance(public, Values) and len(public.rows) == 1:
+            return
+        refusal = self.reading.refuse(
+            "fan-out",
+            "a person's row could meet several rows of a table that is about nobody, and be counted more than once",
+            node,
+            hint="join on a key that is unique there, or on bands that do not overlap; or use IN (SELECT ...)",
+        )
+        conditions = _conjuncts(on) if on is not None else self._equal_columns(rows, equalities)
+        demand = fan_out(conditions, public, refusal.findings[0])
+        if demand is None:
+            raise refusal
+        self.names.fan_outs.append(demand)
+
+    def _equal_columns(self, rows: Rows, equalities: list[tuple[exp.Column, exp.Column]]) -> tuple[Expression, ...]:
+        """For `FROM a, b WHERE a.code = b.code`: the equalities of WHERE that the tables so far can name."""
+        found: list[Expression] = []
+        for one, other in equalities:
+            try:
+                left, right = (self.names.column(rows.scope, column) for column in (one, other))
+            except QueryRefused:
+                continue
+            if not isinstance(left, Owner) and not isinstance(right, Owner):
+                found.append(Comparison("=", left, right))
+        return tuple(found)
 
     @staticmethod
     def _join_hint(rows: Rows, source: Source) -> str:

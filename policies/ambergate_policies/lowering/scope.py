@@ -25,6 +25,7 @@ from ambergate_policies.algebra.kinds import OF_COLUMN, Kind
 from ambergate_policies.algebra.relations import Scan, ScannedColumn
 from ambergate_policies.catalogue import Catalogue, ColumnType, Role, Table
 from ambergate_policies.catalogue import Column as CatalogueColumn
+from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.text import Reading
 
 _MEASURABLE_ROLES = frozenset({Role.MEASURE, Role.QUASI, Role.REFERENCE})
@@ -59,6 +60,7 @@ class Names:
         self.agreement = agreement
         self.grants = {grant.table.lower(): grant for grant in agreement.data.tables}
         self.tables = {name.lower(): (name, table) for name, table in catalogue.tables.items()}
+        self.fan_outs: list[FanOut] = []
         self._count = 0
 
     def fresh(self) -> str:
