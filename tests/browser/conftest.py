@@ -53,7 +53,7 @@ class Demo:
         return [line for line in found.splitlines() if needle in line and "pytest" not in line]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
     state, port = StateFolder(folder / "state"), free_ports(1)[0]
@@ -71,8 +71,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             process.wait(90)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Gone after this module: while it lives, its event loop runs in the thread of all tests."""
     program = chromium()
     if program is None:
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
