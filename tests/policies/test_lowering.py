@@ -144,7 +144,8 @@ def test_a_key_that_an_outer_join_can_leave_missing_is_not_the_key_of_a_subquery
 
 
 def test_using_after_a_comma_is_refused_because_parsers_differ(refusal: Refusal) -> None:
-    sql = "SELECT count(*) FROM person p JOIN event e USING (person_id), code_list c JOIN code_list d USING (code)"
+    listed = "(VALUES ('E11')) c(code) JOIN code_list d USING (code)"
+    sql = f"SELECT count(*) FROM person p JOIN event e USING (person_id), {listed}"
     assert refusal(sql).rule == "ambiguous"
 
 
