@@ -6,7 +6,8 @@ far from every threshold, and for those a proof is cheap (policy-kernel, section
 - persons: of BUCKETS shares of the persons, those with rows are a lower bound of the number of persons; and so is the
   exact count over one person in SAMPLE, which also bounds how many are *without* what a condition asks for;
 - dominance: the largest of BUCKETS sums of absolute values, each over a share of the persons, is an upper bound of what
-  one person holds, and the two largest of what two persons hold.
+  one person holds, and the two largest of what two persons hold; the squared deviations from the mean of each share
+  likewise bound what one person deviates.
 
 The bounds go through the very rules that judge exact statistics. Where any rule has something to say, or a bound says
 nothing, the group is recounted exactly. So a certificate can err only towards a recount.
@@ -118,9 +119,11 @@ class _Certificate(Statement):
         values = self.values()
         parts = [self.base(), self._totals()]
         parts += [self._sampled_partials(), self.groups()] if sampled else []
-        parts += [values] if values else []
+        deviations = self.deviations("j", "t")
+        parts += [part for part in (values, deviations) if part]
         joined = "t" + (f" LEFT JOIN g ON {self.same_group('g', 't')}" if sampled else "")
-        joined += f" LEFT JOIN v ON {self.same_group('v', 't')}" if values else ""
+        for name in (["v"] if values else []) + (["d"] if deviations else []):
+            joined += f" LEFT JOIN {name} ON {self.same_group(name, 't')}"
         few = f"r < {self.minimum}"
         withheld = self.withheld("t", few, "j", "i") if self.keys else "(SELECT 0 AS withheld)"
         passing = f" WHERE t.r >= {self.minimum}" if self.keys else ""
@@ -164,7 +167,8 @@ class _Certificate(Statement):
             numbers = {"domain": f"t.nd{slot}", "contributing": f"t.nc{slot}", "rows": f"t.c{slot}"}
             numbers |= {"counted": f"t.z{slot}", "value": value, "absolute": f"abs(t.s{slot})"}
             numbers |= {"largest": f"t.top{slot}[1]", "second": f"t.top{slot}[2]"}
-        kinds = ["BIGINT"] * 5 + ["DOUBLE"] * 4
+            numbers |= {"spread": f"d.b{slot}", "outlier": f"d.t{slot}"}
+        kinds = ["BIGINT"] * 5 + ["DOUBLE"] * (len(NUMBERS) - 5)
         return [
             f"CAST({numbers.get(number, 'NULL')} AS {kind}) AS m{index}_{number}"
             for number, kind in zip(NUMBERS, kinds, strict=True)
@@ -196,5 +200,6 @@ def _totals(index: int, aggregate: Aggregate) -> list[tuple[str, str]]:
         (f"count(a{index}) AS {c}", f"sum({c}) AS {c}, count_if({c} > 0) AS nd{index}"),
         (f"count_if(a{index} <> 0) AS {z}", f"sum({z}) AS {z}, count_if({z} > 0) AS nc{index}"),
         (f"sum(a{index}) AS {s}", f"sum({s}) AS {s}"),
+        (f"sum(a{index} * a{index}) AS q{index}", f"sum(q{index}) AS q{index}"),
         (f"sum(abs(a{index})) AS {w}", f"max({w}, 2) AS top{index}"),
     ]

@@ -48,6 +48,9 @@ class Dominance(Document):
     largest_percent: float | None = Field(default=None, gt=0, le=100)
     two_largest_percent: float | None = Field(default=None, gt=0, le=100)
     p_percent: float | None = Field(default=None, gt=0, le=100)
+    outlier_percent: float | None = Field(
+        default=80, gt=0, le=100, description="of the squared deviations from the mean, held by one person"
+    )
     action: RuleAction = RuleAction.SUPPRESS
 
 

@@ -35,6 +35,7 @@ class Cell:
     complement: with a row for which the condition does not hold, or for a count of persons without any for which it
     holds (None where there is no condition);
     rows: rows with a value; counted: rows for which the condition holds, or whose value is not zero;
+    spread, outlier: squared deviations of rows from the mean, summed over all and over the person with most;
     value: the plain statistic; absolute, largest, second: sum and two largest of absolute per-person contributions.
     """
 
@@ -51,9 +52,12 @@ class Cell:
     second: float
     presence: bool
     grouped: bool
+    spread: float = 0.0
+    outlier: float = 0.0
 
 
-NUMBERS = ("domain", "contributing", "complement", "rows", "counted", "value", "absolute", "largest", "second")
+NUMBERS = ("domain", "contributing", "complement", "rows", "counted", "value", "absolute", "largest", "second",
+           "spread", "outlier")  # fmt: skip
 """The columns of one measure in the statistics' result, each named `m<index>_<number>`."""
 
 
@@ -86,6 +90,8 @@ def cell(
         absolute=float(given["absolute"] or 0),
         largest=float(given["largest"] or 0),
         second=float(given["second"] or 0),
+        spread=float(given["spread"] or 0),
+        outlier=float(given["outlier"] or 0),
         presence=presence,
         grouped=grouped,
     )
@@ -143,8 +149,8 @@ class Statement:
 
     def text(self) -> str:
         parts = [self.base(), self.partials(), self.groups()]
-        values = self.values()
-        parts += [values] if values else []
+        values, deviations = self.values(), self.deviations("p", "g")
+        parts += [part for part in (values, deviations) if part]
         windows = [index for index, aggregate in self.measures if aggregate.measure in WINDOWED]
         parts += [part for index in windows for part in self._window(index)]
         distinct = [index for index, aggregate in self.measures if aggregate.measure is Measure.DISTINCT]
@@ -172,7 +178,8 @@ class Statement:
         )
 
     def _beside(self, others: list[int]) -> list[str]:
-        return (["v"] if self.values() else []) + [f"q{index}" for index in others]
+        beside = (["v"] if self.values() else []) + (["d"] if self.deviating() else [])
+        return beside + [f"q{index}" for index in others]
 
     def same_group(self, name: str, to: str = "g") -> str:
         """The join condition of two relations that have one row per group."""
@@ -224,6 +231,27 @@ class Statement:
         where = f" WHERE {quoted(OWNER)} IS NOT NULL"
         return f"v AS (SELECT {', '.join([*self.keys, *items])} FROM base{where}{group})"
 
+    # -- d: squared deviations from the mean, all together and the most that one unit (a person, a share) has
+
+    def deviating(self) -> list[tuple[int, str]]:
+        """The measures that have deviations, and each one's squared deviations of a unit `p` from the group `g`."""
+        found = []
+        for index, aggregate in self.own():
+            if aggregate.measure in _MAGNITUDES:
+                mean = f"(g.s{index} / g.c{index})"
+                deviation = f"p.q{index} - 2 * {mean} * p.s{index} + {mean} * {mean} * p.c{index}"
+                found.append((index, f"greatest({deviation}, 0)"))
+        return found
+
+    def deviations(self, units: str, groups: str) -> str:
+        items = [f"sum({x}) AS b{index}, max({x}) AS t{index}" for index, x in self.deviating()]
+        if not items:
+            return ""
+        keys = [f"g.{key} AS {key}" for key in self.keys]
+        group = f" GROUP BY {', '.join(f'g.{key}' for key in self.keys)}" if self.keys else ""
+        source = f"{units} AS p JOIN {groups} AS g ON {self.same_group('p', 'g')}"
+        return f"d AS (SELECT {', '.join([*keys, *items])} FROM {source}{group})"
+
     # -- q: percentiles and extremes as the mean of `minimum` persons
 
     def _window(self, index: int) -> list[str]:
@@ -243,7 +271,8 @@ class Statement:
         return [
             f"x{index} AS (SELECT {keys}s{slot} / c{slot} AS v FROM p WHERE c{slot} > 0)",
             f"y{index} AS (SELECT {keys}v, row_number() {over} AS i, count(*) {whole} AS w FROM x{index})",
-            f"q{index} AS (SELECT {keys}avg(v) AS v{index}, sum(abs(v)) AS b{index}, max(abs(v), 2) AS t{index} "
+            f"q{index} AS (SELECT {keys}avg(v) AS v{index}, sum(abs(v)) AS b{index}, max(abs(v), 2) AS t{index}, "
+            f"var_pop(v) * count(*) AS e{index}, greatest(max(v) - avg(v), avg(v) - min(v)) AS f{index} "
             f"FROM y{index} WHERE {inside}{group})",
         ]
 
@@ -260,8 +289,12 @@ class Statement:
 
     def _outputs(self, windows: list[int]) -> list[str]:
         items = [f"g.{key} AS {key}" for key in self.keys] + ["CAST(g.persons AS BIGINT) AS persons"]
+        deviating = {index for index, _ in self.deviating()}
         for index, aggregate in self.measures:
-            numbers = _numbers(self.slots[index], aggregate)
+            slot = self.slots[index]
+            numbers = _numbers(slot, aggregate)
+            if slot in deviating:
+                numbers |= {"spread": f"d.b{slot}", "outlier": f"d.t{slot}"}
             if (aggregate.measure, aggregate.population) in SPREAD:
                 numbers["value"] = f"v.v{index}"
             if index in windows:
@@ -270,6 +303,8 @@ class Statement:
                     "absolute": f"q{index}.b{index}",
                     "largest": f"q{index}.t{index}[1]",
                     "second": f"q{index}.t{index}[2]",
+                    "spread": f"q{index}.e{index}",
+                    "outlier": f"q{index}.f{index} * q{index}.f{index}",
                 }
             for number in NUMBERS:
                 kind = "BIGINT" if number in NUMBERS[:5] else "DOUBLE"
@@ -318,7 +353,8 @@ def _partials(index: int, aggregate: Aggregate) -> list[str]:
         return [f"count(a{index}) AS c{index}"]
     if aggregate.measure is Measure.RECORDS:
         return [f"count(DISTINCT a{index}) AS c{index}"]
-    return [f"sum(a{index}) AS s{index}", f"count(a{index}) AS c{index}", f"count_if(a{index} <> 0) AS z{index}"]
+    sums = [f"sum(a{index}) AS s{index}", f"sum(a{index} * a{index}) AS q{index}"]
+    return [*sums, f"count(a{index}) AS c{index}", f"count_if(a{index} <> 0) AS z{index}"]
 
 
 def _merged(index: int, aggregate: Aggregate) -> list[str]:

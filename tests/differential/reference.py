@@ -274,8 +274,12 @@ def _magnitude(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
     number, contributions = _statistic(aggregate, values, flat, pack)
     shown = Shown(None if number is None else digits(number, pack), persons=domain)
     windowed = aggregate.measure in (Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM)
+    means_of = sorted(math.fsum(own) / len(own) for own in values.values())
+    window = _window(aggregate, means_of, pack) if windowed and flat else []
     spread = aggregate.measure in (Measure.DEVIATION, Measure.VARIANCE)
-    words = [pack.dominance.action.value] if _dominated(contributions, pack, windowed) else []
+    own = [[value] for value in window] if windowed else list(values.values())
+    dominated = _dominated(contributions, pack, windowed) or _stands_out(own, pack)
+    words = [pack.dominance.action.value] if dominated else []
     if spread and domain and len(domain) - 1 < pack.degrees_of_freedom.minimum:
         words.append(pack.degrees_of_freedom.action.value)
     shown.suppressed = "suppress" in words
@@ -331,6 +335,17 @@ def _dominated(contributions: list[float], pack: RulePack, windowed: bool) -> bo
     if rule.two_largest_percent is not None and largest + second >= rule.two_largest_percent / 100 * total:
         return True
     return rule.p_percent is not None and not windowed and total - largest - second < rule.p_percent / 100 * largest
+
+
+def _stands_out(own: list[list[float]], pack: RulePack) -> bool:
+    """One person holds most of the squared deviations from the mean. `own`: each person's values."""
+    flat = [value for values in own for value in values]
+    if not flat or pack.dominance.outlier_percent is None:
+        return False
+    mean = math.fsum(flat) / len(flat)
+    squares = [math.fsum((value - mean) ** 2 for value in values) for values in own]
+    total = math.fsum(squares)
+    return total > 1e-9 and max(squares) >= pack.dominance.outlier_percent / 100 * total
 
 
 def rounded(number: int, pack: RulePack) -> int:

@@ -71,7 +71,7 @@ Prepare = Callable[[str], Prepared]
 
 def row(key: str | None, persons: int, contributing: int, withheld: int = 0) -> tuple[object, ...]:
     complement = persons - contributing
-    numbers = (persons, contributing, complement, persons, contributing, None, None, None, None)
+    numbers = (persons, contributing, complement, persons, contributing, *[None] * 6)
     return (withheld, True, key, persons, *numbers)
 
 
@@ -104,14 +104,14 @@ def test_withheld_groups_are_told_in_steps(prepare: Prepare) -> None:
 
 
 def test_a_result_without_groups_is_an_empty_table(prepare: Prepare) -> None:
-    table = clear(prepare(SQL).program.boundary, PACK, [(2, None, None, *[None] * 10)])
+    table = clear(prepare(SQL).program.boundary, PACK, [(2, None, None, *[None] * 12)])
     assert table.groups == 0
     assert table.withheld_groups == 5
 
 
 def test_a_held_cell_keeps_its_value_for_the_checker_and_holds_the_table(prepare: Prepare) -> None:
     boundary = prepare("SELECT sum(bmi) FROM person").program.boundary
-    numbers = (50, 50, None, 50, 50, 1000.0, 1000.0, 900.0, 10.0)
+    numbers = (50, 50, None, 50, 50, 1000.0, 1000.0, 900.0, 10.0, 0.0, 0.0)
     table = clear(boundary, read_pack("sdc-default"), [(0, True, 50, *numbers)])
     assert table.held == ((True,),)
     assert table.suppressed == ((False,),)

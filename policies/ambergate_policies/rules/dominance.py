@@ -2,6 +2,9 @@
 
 (n,k): the n largest contributors hold k percent of the total or more. p%: what is left after the two largest is less
 than p percent of the largest, so the second could estimate the first. Absolute contributions per person.
+
+Outlier: one person holds most of the squared deviations from the mean. A condition can choose a group of which every
+other value is known (`WHERE bmi = 25 OR ...`); the mean of such a group is the one value that is not.
 """
 
 from __future__ import annotations
@@ -18,6 +21,13 @@ _MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN, Measure.DEVIATION, Measure
 
 
 def check(cell: Cell, pack: RulePack) -> Iterator[CellFinding]:
+    yield from _shares(cell, pack)
+    percent = pack.dominance.outlier_percent
+    if percent is not None and cell.spread > 0 and cell.outlier * 100 >= percent * cell.spread:
+        yield CellFinding(RULE.id, pack.dominance.action.decision, "one person stands out from all others")
+
+
+def _shares(cell: Cell, pack: RulePack) -> Iterator[CellFinding]:
     if cell.measure not in _MAGNITUDES or cell.absolute <= 0:
         return
     rule = pack.dominance
