@@ -93,7 +93,8 @@ QUERIES = (
     "SELECT count(*) FROM person p LEFT JOIN admission a ON a.patient = p.person_id WHERE a.patient IS NULL",
     "SELECT count(*) FROM person WHERE registered_on + INTERVAL 6 MONTH < DATE '2015-01-01' - 5",
     "SELECT avg(n) FROM (SELECT patient, count(*) AS n FROM admission GROUP BY patient) AS x",
-    "SELECT b.band, count(*) FROM person p JOIN (VALUES (0, 'young'), (50, 'old')) AS b(low, band) ON p.age > b.low "
+    "SELECT b.band, count(*) FROM person p JOIN (VALUES (0, 50, 'young'), (50, 200, 'old')) AS b(low, high, band) "
+    "ON p.age >= b.low AND p.age < b.high "
     "GROUP BY 1",
 )
 
