@@ -190,7 +190,7 @@ class Statement:
     def base(self) -> str:
         boundary = self.boundary
         items = [f"{owner_of(boundary.owners)} AS {quoted(OWNER)}"]
-        items += [f"{expression(key)} AS {name}" for key, name in zip(boundary.keys, self.keys, strict=True)]
+        items += [f"{_key(key)} AS {name}" for key, name in zip(boundary.keys, self.keys, strict=True)]
         for index, aggregate in self.own():
             items += _inputs(index, aggregate)
         used = columns_used(all_expressions(boundary))
@@ -313,6 +313,16 @@ class Statement:
 
 
 _MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN, *(measure for measure, _ in SPREAD), *WINDOWED})
+
+
+def _key(key: Expression) -> str:
+    """A key of a group; a date that no calendar of ours reaches is NULL. It could not be read, and the failure would
+    tell of a group of few persons that there is one."""
+    text = expression(key)
+    if not key.kind.temporal:
+        return text
+    first, last = (f"CAST('{day}' AS TIMESTAMP)" for day in ("0001-01-01", "9999-12-31"))
+    return f"CASE WHEN ({text} >= {first}) AND ({text} < {last}) THEN {text} END"
 
 
 def _slot(aggregates: tuple[Aggregate, ...], index: int) -> int:
