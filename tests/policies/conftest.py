@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import duckdb
 import pytest
-from tests.small_project import gates
+from tests.small_project import gates, population
 
+from ambergate_extension.pipeline import Gate
 from ambergate_policies.kernel import Kernel, Prepared
 from ambergate_policies.verdict import Finding, QueryRefused
 
@@ -35,3 +38,30 @@ def refusal(prepare: Prepare) -> Refusal:
         return caught.value.findings[0]
 
     return refused
+
+
+ROW_FILTER = "happened_on BETWEEN DATE '2015-01-01' AND DATE '2024-12-31'"
+"""What the agreement lets through of the table `event`."""
+
+
+@pytest.fixture(scope="session")
+def small_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("policies") / "small.duckdb"
+    population.write(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def unrounded_gate(small_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
+    """A gate whose rule pack rounds nothing, so that what it releases can be compared with DuckDB's own numbers."""
+    gate = gates.near_gate(small_database, tmp_path_factory.mktemp("spill"), gates.kernel("ess-net"))
+    yield gate
+    gate.close()
+
+
+@pytest.fixture(scope="session")
+def plain(small_database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB over the rows that the agreement lets through."""
+    with duckdb.connect(str(small_database), read_only=True) as connection:
+        connection.execute(f"CREATE TEMP VIEW event AS SELECT * FROM small.main.event WHERE {ROW_FILTER}")
+        yield connection

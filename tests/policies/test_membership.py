@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import duckdb
 import pytest
-from tests.small_project import gates, population
 
 from ambergate_extension.pipeline import Gate
 
@@ -72,37 +68,22 @@ REFUSED = {
 }
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("membership") / "small.duckdb"
-    population.write(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def gate(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
-    gate = gates.near_gate(database, tmp_path_factory.mktemp("spill"), gates.kernel("ess-net"))
-    yield gate
-    gate.close()
-
-
 @pytest.mark.parametrize("sql", EQUAL.values(), ids=EQUAL.keys())
-def test_a_membership_counts_what_duckdb_counts(sql: str, gate: Gate, database: Path) -> None:
-    with duckdb.connect(str(database), read_only=True) as plain:
-        plain.execute("CREATE TEMP VIEW event AS SELECT * FROM small.main.event WHERE " + ROW_FILTER)
-        expected = plain.execute(sql).fetchall()
-    answer = gate.answer(sql)
+def test_a_membership_counts_what_duckdb_counts(
+    sql: str, unrounded_gate: Gate, plain: duckdb.DuckDBPyConnection
+) -> None:
+    expected = plain.execute(sql).fetchall()
+    answer = unrounded_gate.answer(sql)
     assert answer.verdict == "released", answer.findings
     assert answer.table is not None and answer.suppressed_cells == 0
     assert [tuple(row.values()) for row in answer.table.to_pylist()] == expected
 
 
 @pytest.mark.parametrize(("sql", "rule"), REFUSED.values(), ids=REFUSED.keys())
-def test_a_membership_that_is_not_about_the_rows_own_person_is_refused(sql: str, rule: str, gate: Gate) -> None:
-    answer = gate.answer(sql)
+def test_a_membership_that_is_not_about_the_rows_own_person_is_refused(
+    sql: str, rule: str, unrounded_gate: Gate
+) -> None:
+    answer = unrounded_gate.answer(sql)
     assert answer.verdict == "refused"
     assert [finding.rule for finding in answer.findings] == [rule]
     assert answer.findings[0].hint
-
-
-ROW_FILTER = "happened_on BETWEEN DATE '2015-01-01' AND DATE '2024-12-31'"
