@@ -214,6 +214,10 @@ class HeldView:
     def cell(self, value: object) -> str:
         return show_cell(value)
 
+    def is_flagged(self, row: int) -> bool:
+        """Whether a rule holds a cell of this row: such a row leaves only if the checker ticks it."""
+        return any(flagged == row for flagged, _ in self.table.flagged)
+
     def left_out(self, row: int) -> bool:
         """Whether a decided release left this row out."""
         return any(made.rows is not None and row not in made.rows for made in self.result.decisions)

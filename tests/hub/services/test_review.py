@@ -34,7 +34,7 @@ def form(page: httpx.Response) -> dict[str, str | list[str]]:
         match = re.search(rf'name="{name}" value="([^"]*)"', page.text)
         assert match is not None, f"no field {name}"
         found[name] = html.unescape(match.group(1))
-    found["row"] = re.findall(r'name="row" value="(\d+)"', page.text)
+    found["row"] = re.findall(r'name="row" value="(\d+)" form="decision" checked', page.text)
     return found
 
 
@@ -116,6 +116,14 @@ def test_a_decision_is_recorded_under_the_checkers_name(service: Running, decisi
     assert reference in client.get(f"{service.prefix}history").text
     assert reference not in client.get(service.prefix).text
     assert store.verify() == []
+
+
+def test_a_flagged_row_leaves_only_when_the_checker_ticks_it(service: Running) -> None:
+    reference, client = hold(service.surroundings.store), service.client("chen")
+    page = client.get(path(service, reference))
+    offered = re.findall(r'name="row" value="(\d+)"', page.text)
+    flagged = {str(row) for row, _ in held_table().flagged}
+    assert flagged and set(form(page)["row"]) == set(offered) - flagged
 
 
 def test_unticked_rows_stay_in(service: Running) -> None:
