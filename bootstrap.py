@@ -16,6 +16,7 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -47,11 +48,20 @@ def set_up() -> None:
     STAMP.write_text(stamp)
 
 
+def environment() -> dict[str, str]:
+    """This process's own, with the environment's `bin` first on PATH."""
+    return {**os.environ, "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
 def run(*argv: str) -> int:
-    """Run one command of the environment with its `bin` first on PATH; returns its exit code."""
-    bin_dir = VENV / "bin"
-    environment = {**os.environ, "PATH": f"{bin_dir}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return subprocess.run([str(bin_dir / argv[0]), *argv[1:]], env=environment, cwd=ROOT).returncode
+    """Run one command of the environment; returns its exit code."""
+    return subprocess.run([str(VENV / "bin" / argv[0]), *argv[1:]], env=environment(), cwd=ROOT).returncode
+
+
+def become(*argv: str) -> NoReturn:
+    """Replace this process by one command of the environment, so that Ctrl-C is that command's own."""
+    os.chdir(ROOT)
+    os.execve(VENV / "bin" / argv[0], list(argv), environment())  # noqa: S606 - no shell is wanted
 
 
 def test(pytest_arguments: list[str]) -> int:
@@ -79,9 +89,12 @@ def main() -> int:
         print(f"Set-up failed: pip ended with code {error.returncode}; see its message above.", file=sys.stderr)
         return 3
     if verb == "demo":
-        return run("ambergate", "demo", *rest)
+        become("ambergate", "demo", *rest)
     return test(rest) if verb == "test" else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
