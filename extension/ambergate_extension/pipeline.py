@@ -525,11 +525,5 @@ def _step_finding(error: AmbergateError, incident: str) -> Finding:
     return Finding("internal", Decision.REFUSE, f"nothing was released (incident {incident})")
 
 
-def _with(answer: Answer, **changes: Any) -> Answer:
-    from dataclasses import replace
-
-    return replace(answer, **changes)
-
-
 def _ms(start: float, end: float) -> float:
     return round((end - start) * 1000, 2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -190,8 +190,3 @@ class Agreement(Document):
 def read_agreement(path: Path) -> Agreement:
     """Read an agreement file. Raises DocumentError with line numbers."""
     return read_document(path, Agreement)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of an agreement file, for editors."""
-    return Agreement.model_json_schema()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -207,8 +207,3 @@ class Catalogue(Document):
 def read_catalogue(path: Path) -> Catalogue:
     """Read a catalogue file. Raises DocumentError."""
     return read_document(path, Catalogue)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of a catalogue file, for editors."""
-    return Catalogue.model_json_schema()

@@ -89,7 +89,7 @@ def _proven(boundary: Boundary, pack: RulePack, row: Row) -> bool:
         first = HEAD + width + 1 + index * len(NUMBERS)
         numbers = tuple(row[first : first + len(NUMBERS)])
         presence = is_presence(boundary, aggregate)
-        bounds = cell(aggregate, persons, numbers, grouped=bool(width), presence=presence)  # type: ignore[arg-type]
+        bounds = cell(aggregate, persons, numbers, presence=presence)  # type: ignore[arg-type]
         if _silent(bounds) or any(True for _ in judge(bounds, pack)):
             return False
     return True

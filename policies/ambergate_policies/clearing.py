@@ -84,7 +84,7 @@ def _clear_column(boundary: Boundary, index: int, pack: RulePack, rows: list[Seq
     for row in rows:
         numbers = tuple(row[first : first + len(NUMBERS)])
         persons = _as_int(row[persons_at])
-        found = cell(aggregate, persons, numbers, grouped=bool(boundary.keys), presence=presence)  # type: ignore[arg-type]
+        found = cell(aggregate, persons, numbers, presence=presence)  # type: ignore[arg-type]
         column.append(clear_cell(found, pack))
     return column
 

@@ -51,7 +51,6 @@ class Cell:
     largest: float
     second: float
     presence: bool
-    grouped: bool
     spread: float = 0.0
     outlier: float = 0.0
 
@@ -66,7 +65,6 @@ def cell(
     persons: int,
     numbers: tuple[float | int | None, ...],
     *,
-    grouped: bool,
     presence: bool = False,
 ) -> Cell:
     """Read one measure's NUMBERS of one group. A number that the engine does not give counts as zero.
@@ -93,7 +91,6 @@ def cell(
         spread=float(given["spread"] or 0),
         outlier=float(given["outlier"] or 0),
         presence=presence,
-        grouped=grouped,
     )
 
 

@@ -65,3 +65,16 @@ def plain(small_database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(str(small_database), read_only=True) as connection:
         connection.execute(f"CREATE TEMP VIEW event AS SELECT * FROM small.main.event WHERE {ROW_FILTER}")
         yield connection
+
+
+@pytest.fixture
+def same_as_duckdb(unrounded_gate: Gate, plain: duckdb.DuckDBPyConnection) -> Callable[[str], None]:
+    """Asserts that the gate releases, unmasked, exactly what DuckDB computes for the researcher's own text."""
+
+    def compare(sql: str) -> None:
+        answer = unrounded_gate.answer(sql)
+        assert answer.verdict == "released", answer.findings
+        assert answer.table is not None and answer.suppressed_cells == 0
+        assert [tuple(row.values()) for row in answer.table.to_pylist()] == plain.execute(sql).fetchall()
+
+    return compare

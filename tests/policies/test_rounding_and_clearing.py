@@ -25,7 +25,7 @@ def cell(measure: Measure, **numbers: float) -> Cell:
         "value": None, "absolute": 0.0, "largest": 0.0, "second": 0.0,
     }  # fmt: skip
     given |= numbers
-    return Cell(measure=measure, presence=False, grouped=True, **given)  # type: ignore[arg-type]
+    return Cell(measure=measure, presence=False, **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("number", "expected"), [(0, 0), (2, 0), (3, 5), (7, 5), (8, 10), (12, 10), (13, 15)])

@@ -36,9 +36,7 @@ PUBLISHED: dict[str, Callable[[int], int | None]] = {
 def counted(persons: int, *, complement: int | None = None, contributing: int | None = None) -> Cell:
     """A count of persons in a group of so many."""
     inside = persons if contributing is None else contributing
-    return Cell(
-        Measure.PERSONS, persons, persons, inside, complement, persons, inside, None, 0.0, 0.0, 0.0, False, True
-    )
+    return Cell(Measure.PERSONS, persons, persons, inside, complement, persons, inside, None, 0.0, 0.0, 0.0, False)
 
 
 def total(*contributions: float, measure: Measure = Measure.TOTAL) -> Cell:
@@ -47,7 +45,7 @@ def total(*contributions: float, measure: Measure = Measure.TOTAL) -> Cell:
     number, nonzero = len(contributions), sum(1 for value in contributions if value)
     return Cell(
         measure, number, number, nonzero, None, number, nonzero, sum(contributions), sum(ordered), ordered[0],
-        ordered[1], False, True,
+        ordered[1], False,
     )  # fmt: skip
 
 
@@ -84,7 +82,7 @@ def test_a_group_of_few_persons_shows_nothing_at_all(name: str) -> None:
     pack = read_pack(name)
     for persons in range(1, pack.threshold.minimum):
         for measure in Measure:
-            cell = Cell(measure, persons, persons, persons, None, 999, 999, 5.0, 5.0, 0.1, 0.1, False, True)
+            cell = Cell(measure, persons, persons, persons, None, 999, 999, 5.0, 5.0, 0.1, 0.1, False)
             assert clear_cell(cell, pack).value is None
 
 

@@ -7,7 +7,6 @@ query of a researcher ever runs before `lock_down`.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -26,11 +25,6 @@ class Limits:
     memory_mb: int = 2048
     temp_mb: int = 8192
     threads: int = 2
-
-
-def new_key() -> bytes:
-    """A fresh database key of KEY_BYTES random bytes."""
-    return secrets.token_bytes(KEY_BYTES)
 
 
 def _httpfs_path() -> Path:
