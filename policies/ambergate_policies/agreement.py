@@ -1,20 +1,25 @@
 """The data sharing agreement as a typed document: who may compute what, from which rows, for what, until when.
 
-Fields follow the NHS data sharing agreement (register of approved data releases). Every data entry names the
-`clause` that grants it, so that a refusal can name the clause that would have to change.
+Fields follow the NHS data sharing agreement (register of approved data releases). Every field that the gate enforces
+has a `clause`, so that a refusal can name the clause that would have to change. Who may ask is decided in
+`authorisation`, which tables may be linked in `linking`, and whether an agreement fits its catalogue in `fitting`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from ambergate_policies.documents import Document, read_document
+from ambergate_policies.documents import Document, Problem, closest, read_document, report
 from ambergate_policies.names import AccountField, NameField, SlugField
+from ambergate_policies.territory import TerritoryField
 
 
 class Statistic(StrEnum):
@@ -28,18 +33,66 @@ class Statistic(StrEnum):
     PERCENTILE = "percentile"
 
 
-class NamedPerson(Document):
-    """A person who may use the project. `account` is the hub's user name."""
+class PersonRole(StrEnum):
+    """What a named person does in the project."""
 
-    name: str
-    account: AccountField
-    role: str = "researcher"
-    trained_on: date
+    RESEARCHER = "researcher"
+    PRINCIPAL_INVESTIGATOR = "principal-investigator"
+    STATISTICIAN = "statistician"
+    EPIDEMIOLOGIST = "epidemiologist"
+    ANALYST = "analyst"
+    DATA_MANAGER = "data-manager"
+    CHECKER = "checker"
+    ADMINISTRATOR = "administrator"
+    OBSERVER = "observer"
+
+    @property
+    def may_query(self) -> bool:
+        """Only those who analyse may ask. A checker sees what is held, an administrator the agreement."""
+        return self not in _WITHOUT_QUERIES
+
+
+_WITHOUT_QUERIES = frozenset(
+    {PersonRole.DATA_MANAGER, PersonRole.CHECKER, PersonRole.ADMINISTRATOR, PersonRole.OBSERVER}
+)
+
+
+def _hyphenated(value: object) -> object:
+    return value.strip().replace(" ", "-") if isinstance(value, str) else value
+
+
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
 
 
 class Organisation(Document):
     name: str
     sector: Literal["academic", "health-service", "government", "charity", "commercial"]
+
+
+class NamedPerson(Document):
+    """A person who may use the project. `account` is the hub's user name."""
+
+    name: str
+    account: AccountField
+    role: Annotated[PersonRole, BeforeValidator(_hyphenated)] = PersonRole.RESEARCHER
+    trained_on: date
+    organisation: Organisation | None = Field(None, description="where they work, if not at `parties.organisation`")
+    works_from: TerritoryField | None = Field(
+        None, description="where they work from, as an ISO 3166 code; must lie within `terms.territory`"
+    )
+    joined: date | None = Field(None, description="first day on which they may ask, if later than the agreement's")
+    left: date | None = Field(None, description="last day on which they may ask, if earlier than the agreement's")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.joined and self.left and self.left < self.joined:
+            raise report(Problem("`left` lies before `joined`", ("left",)))
+        return self
+
+    def present(self, on: date) -> bool:
+        """Whether they belong to the project on that day."""
+        return (self.joined or date.min) <= on <= (self.left or date.max)
 
 
 class Parties(Document):
@@ -49,6 +102,23 @@ class Parties(Document):
     sponsor: str | None = None
     funder: str | None = None
     persons: tuple[NamedPerson, ...] = Field(min_length=1)
+    clause: str = "parties"
+
+    @model_validator(mode="after")
+    def _each_person_once_at_a_time(self) -> Self:
+        problems = []
+        for (first, one), (second, other) in combinations(enumerate(self.persons), 2):
+            if one.account == other.account and _overlap(one, other):
+                message = f"{other.account!r} is named twice for the same days (entries {first + 1} and {second + 1})"
+                problems.append(Problem(message, ("persons", second, "account")))
+        if problems:
+            raise report(*problems)
+        return self
+
+
+def _overlap(one: NamedPerson, other: NamedPerson) -> bool:
+    begins = max(one.joined or date.min, other.joined or date.min)
+    return begins <= min(one.left or date.max, other.left or date.max)
 
 
 class PurposeCategory(StrEnum):
@@ -61,11 +131,16 @@ class PurposeCategory(StrEnum):
 
 
 class Purpose(Document):
+    """One thing that the data may be used for. Every query is asked for one purpose and is logged with it."""
+
+    id: SlugField = Field("main", description="what a session names it by")
     category: PurposeCategory
     objective: str
     processing: str
     expected_outputs: str
     expected_benefit: str
+    legal_basis: str | None = Field(None, description="the lawful basis, if another than `law.gdpr_article_6`")
+    clause: str = "purpose"
 
 
 class Period(Document):
@@ -78,7 +153,7 @@ class Period(Document):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.last < self.first:
-            raise ValueError("`last` lies before `first`")
+            raise report(Problem("`last` lies before `first`", ("last",)))
         return self
 
 
@@ -98,20 +173,67 @@ class TableGrant(Document):
     columns: tuple[NameField, ...] = Field(min_length=1)
     period: Period | None = None
     cohort: Cohort | None = None
+    purposes: tuple[SlugField, ...] = Field((), description="the purposes it is granted for, by id; empty: for all")
+
+    @model_validator(mode="after")
+    def _each_column_once(self) -> Self:
+        counts = Counter(name.lower() for name in self.columns)
+        for index, name in enumerate(self.columns):
+            if counts[name.lower()] > 1:
+                raise report(Problem(f"the column {name!r} is granted twice", ("columns", index)))
+        return self
+
+    def serves(self, purpose: str) -> bool:
+        """Whether the table is granted for a purpose."""
+        return not self.purposes or purpose in self.purposes
+
+
+class Links(Document):
+    """Which tables may be linked, person by person. Tables of one list may be linked with each other, others not."""
+
+    clause: str
+    permitted: tuple[tuple[NameField, ...], ...] = Field(
+        min_length=1, description="lists of tables; those of one list may be linked with each other"
+    )
+
+    def permits(self, one: str, other: str) -> bool:
+        """Whether two tables may be linked. A table may always be linked with itself."""
+        pair = {one.lower(), other.lower()}
+        return len(pair) == 1 or any(pair <= {name.lower() for name in group} for group in self.permitted)
 
 
 class Data(Document):
     catalogue: SlugField
     years: str = ""
     linkage: bool = True
+    links: Links | None = Field(None, description="which tables may be linked with which; left out: all with all")
     tables: tuple[TableGrant, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _each_table_once(self) -> Self:
-        names = [grant.table.lower() for grant in self.tables]
-        if len(names) != len(set(names)):
-            raise ValueError("a table is granted twice")
+    def _names_fit(self) -> Self:
+        problems = [*self._granted_twice(), *self._links_of_granted_tables()]
+        if problems:
+            raise report(*problems)
         return self
+
+    def _granted_twice(self) -> Iterator[Problem]:
+        seen: set[str] = set()
+        for index, grant in enumerate(self.tables):
+            if grant.table.lower() in seen:
+                yield Problem(f"the table {grant.table!r} is granted twice", ("tables", index, "table"))
+            seen.add(grant.table.lower())
+
+    def _links_of_granted_tables(self) -> Iterator[Problem]:
+        if self.links is None:
+            return
+        if not self.linkage:
+            yield Problem("`links` permits what `linkage: false` makes impossible", ("links",))
+        granted = [grant.table for grant in self.tables]
+        for number, group in enumerate(self.links.permitted):
+            for place, name in enumerate(group):
+                if name.lower() not in (table.lower() for table in granted):
+                    message = f"the table {name!r} is not granted{closest(name, granted)}"
+                    yield Problem(message, ("links", "permitted", number, place))
 
 
 class Law(Document):
@@ -126,7 +248,7 @@ class Law(Document):
     @model_validator(mode="after")
     def _opt_outs_not_waived_lightly(self) -> Self:
         if not self.opt_outs_applied and self.common_law == "section-251":
-            raise ValueError("under section 251 the national data opt-out applies")
+            raise report(Problem("under section 251 the national data opt-out applies", ("opt_outs_applied",)))
         return self
 
 
@@ -140,7 +262,7 @@ class Commercial(Document):
     @model_validator(mode="after")
     def _benefit_returned(self) -> Self:
         if self.commercial and not self.promised_back:
-            raise ValueError("a commercial agreement must say what is promised back (`promised_back`)")
+            raise report(Problem("a commercial agreement must say what is promised back (`promised_back`)"))
         return self
 
 
@@ -149,10 +271,10 @@ class Terms(Document):
     end: date
     review: date | None = None
     clause: str = "6"
-    territory: str = "England and Wales"
+    territory: Annotated[tuple[TerritoryField, ...], BeforeValidator(_several)] = Field(("GB-EAW",), min_length=1)
     sub_licensing: bool = False
     commercial: Commercial = Commercial()
-    rule_pack: str
+    rule_pack: str = Field(pattern=r"^[a-z][a-z0-9-]{2,30}(@[A-Za-z0-9.]{1,12})?$")
     statistics: tuple[Statistic, ...] = tuple(Statistic)
     checkers_required: Literal[1, 2] = 1
     special_conditions: tuple[str, ...] = ()
@@ -160,7 +282,9 @@ class Terms(Document):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.end < self.start:
-            raise ValueError("`end` lies before `start`")
+            raise report(Problem("`end` lies before `start`", ("end",)))
+        if self.review is not None and not self.start <= self.review <= self.end:
+            raise report(Problem("`review` lies outside the agreement's own dates", ("review",)))
         return self
 
     def in_force(self, on: date) -> bool:
@@ -177,14 +301,51 @@ class Agreement(Document):
     lay_summary: str
     parties: Parties
     purpose: Purpose
+    further_purposes: tuple[Purpose, ...] = Field(
+        (), description="other purposes under the same agreement; a session must then choose one"
+    )
     data: Data
     law: Law
     terms: Terms
     suspended: bool = False
 
-    def person(self, account: str) -> NamedPerson | None:
-        """The named person behind an account, or None: nobody else may use the project."""
-        return next((person for person in self.parties.persons if person.account == account), None)
+    @model_validator(mode="after")
+    def _purposes_fit(self) -> Self:
+        problems = [*self._purposes_named_twice(), *self._unknown_purposes()]
+        if problems:
+            raise report(*problems)
+        return self
+
+    def _purposes_named_twice(self) -> Iterator[Problem]:
+        seen = {self.purpose.id}
+        for index, purpose in enumerate(self.further_purposes):
+            if purpose.id in seen:
+                yield Problem(f"two purposes have the id {purpose.id!r}", ("further_purposes", index, "id"))
+            seen.add(purpose.id)
+
+    def _unknown_purposes(self) -> Iterator[Problem]:
+        known = [purpose.id for purpose in self.purposes]
+        for index, grant in enumerate(self.data.tables):
+            for place, name in enumerate(grant.purposes):
+                if name not in known:
+                    message = f"there is no purpose {name!r}{closest(name, known)}"
+                    yield Problem(message, ("data", "tables", index, "purposes", place))
+
+    @property
+    def purposes(self) -> tuple[Purpose, ...]:
+        """Every purpose, the main one first."""
+        return (self.purpose, *self.further_purposes)
+
+    def purpose_of(self, chosen: str | None) -> Purpose | None:
+        """The purpose that a session is for: the one it chose, or the only one there is. None where that is open."""
+        if chosen is None:
+            return None if self.further_purposes else self.purpose
+        return next((purpose for purpose in self.purposes if purpose.id == chosen), None)
+
+    def person(self, account: str, on: date | None = None) -> NamedPerson | None:
+        """The named person behind an account, or None: nobody else may use the project. `on`: as named on that day."""
+        named = [person for person in self.parties.persons if person.account == account]
+        return next((person for person in named if on is None or person.present(on)), None)
 
 
 def read_agreement(path: Path) -> Agreement:

@@ -51,6 +51,20 @@ class Colour(StrEnum):
     GREEN = "green"
 
 
+class Sensitivity(StrEnum):
+    """Classes of data that a rule pack may be stricter with. Every class is sensitive."""
+
+    SENSITIVE = "sensitive"
+    GENETIC = "genetic"
+    MENTAL_HEALTH = "mental-health"
+    SEXUAL_HEALTH = "sexual-health"
+    SUBSTANCE_USE = "substance-use"
+    REPRODUCTIVE = "reproductive"
+    SAFEGUARDING = "safeguarding"
+    ETHNICITY = "ethnicity"
+    RARE_DISEASE = "rare-disease"
+
+
 class IdentifierKind(StrEnum):
     """What an identifier column holds, for validation and linkage."""
 
@@ -88,6 +102,7 @@ class Column(Document):
     code_system: str | None = None
     colour: Colour = Colour.AMBER
     sensitive: bool = False
+    sensitivity: Sensitivity | None = Field(None, description="a class that rule packs may be stricter with")
     source_column: str | None = Field(None, description="the raw extract's header where it differs")
     null_values: tuple[str, ...] = Field((), description="raw texts that mean missing, in addition to empty")
     required: bool = Field(False, description="a row without it is rejected")
@@ -107,6 +122,13 @@ class Column(Document):
         if self.derive is not None and self.derive_from is None:
             raise ValueError("`derive` needs `derive_from`")
         return self
+
+    @property
+    def classes(self) -> frozenset[Sensitivity]:
+        """What is sensitive about the column: `sensitive: true` and every class mean at least sensitive."""
+        if self.sensitivity is None:
+            return frozenset({Sensitivity.SENSITIVE}) if self.sensitive else frozenset()
+        return frozenset({Sensitivity.SENSITIVE, self.sensitivity})
 
 
 class FileFormat(StrEnum):
@@ -136,6 +158,9 @@ class Table(Document):
     owner: NameField | None = Field(None, description="name of the person key in a project's database")
     files: Files | None = None
     spine: bool = Field(False, description="one of the tables that persons are made from when linking")
+    sensitivity: Sensitivity | None = Field(
+        None, description="a class of the whole table: that somebody has a row in it is sensitive"
+    )
     columns: dict[NameField, Column]
 
     @model_validator(mode="after")
@@ -149,6 +174,11 @@ class Table(Document):
             if column.role is not Role.OWNER:
                 raise ValueError(f"the owner column {self.owner!r} must have the role owner")
         return self
+
+    @property
+    def classes(self) -> frozenset[Sensitivity]:
+        """What is sensitive about having a row in the table at all."""
+        return frozenset({Sensitivity.SENSITIVE, self.sensitivity}) if self.sensitivity else frozenset()
 
     def project_columns(self) -> dict[str, Column]:
         """The columns that may exist in a project: everything but identifiers and the owner."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from ambergate_policies.errors import UserError
 
@@ -30,6 +34,30 @@ class DocumentError(UserError):
         self.problems = problems
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a document: what, and where below the part that says so."""
+
+    text: str
+    where: Location = ()
+
+
+def report(*problems: Problem) -> PydanticCustomError:
+    """The error by which a model's validator tells several problems at once, each at its own line."""
+    text = "; ".join(problem.text for problem in problems)
+    return PydanticCustomError("problems", "{text}", {"text": text, "problems": problems})
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown word: the nearest known one, or what there is."""
+    names = list(dict.fromkeys(known))
+    lowered = {name.lower(): name for name in names}
+    guess = next(iter(difflib.get_close_matches(word.lower(), list(lowered), n=1)), None)
+    if guess is not None:
+        return f"; did you mean {lowered[guess]!r}?"
+    return f"; there are: {', '.join(names[:20])}" if names else ""
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 without surprises: a key given twice is an error, and `no` is a word."""
 
@@ -38,7 +66,7 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", __import__("re").compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 
 
 def read_document(path: Path, model: type[Model]) -> Model:
@@ -63,8 +91,16 @@ def parse_document(text: str, model: type[Model], *, name: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = [_describe(name, node, item, model) for item in error.errors()]
-        raise DocumentError(problems) from None
+        raise DocumentError([line for item in error.errors() for line in _described(name, node, item, model)]) from None
+
+
+def located(path: Path, problems: Iterable[Problem]) -> DocumentError:
+    """Problems that were found only after a file had been read, with the lines where the file has them."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (OSError, yaml.YAMLError):
+        node = None
+    return DocumentError([_one(str(path), node, problem.where, problem.text) for problem in problems])
 
 
 def _duplicate_key(node: yaml.Node) -> yaml.ScalarNode | None:
@@ -83,13 +119,31 @@ def _duplicate_key(node: yaml.Node) -> yaml.ScalarNode | None:
     return None
 
 
-def _describe(name: str, node: yaml.Node | None, item: Any, model: type[BaseModel]) -> str:
+def _described(name: str, node: yaml.Node | None, item: Any, model: type[BaseModel]) -> Iterator[str]:
     location: Location = item["loc"]
-    where = ".".join(str(part) for part in location) or "document"
-    text = f"{name}:{_line(node, location)}: {where}: {item['msg']}"
-    if item["type"] == "extra_forbidden" and (guess := _closest(model, location)):
+    if item["type"] == "problems":
+        for problem in item["ctx"]["problems"]:
+            yield _one(name, node, (*location, *problem.where), problem.text)
+        return
+    text = item["msg"]
+    if item["type"] == "extra_forbidden" and (guess := _closest_key(model, location)):
         text += f"; did you mean {guess!r}?"
-    return text
+    elif item["type"] in ("enum", "literal_error"):
+        text = f"{item['input']!r} is not known here{_nearest_choice(str(item['input']), item['ctx']['expected'])}"
+    yield _one(name, node, location, text)
+
+
+def _one(name: str, node: yaml.Node | None, location: Location, text: str) -> str:
+    where = ".".join(str(part) for part in location) or "document"
+    return f"{name}:{_line(node, location)}: {where}: {text}"
+
+
+def _nearest_choice(word: str, expected: str) -> str:
+    """Pydantic words the choices as `'a', 'b' or 'c'`; whoever chose none of them is shown all of them."""
+    choices = re.findall(r"'([^']*)'", expected) or expected.split(" or ")
+    guess = next(iter(difflib.get_close_matches(word.lower(), choices, n=1)), None)
+    advice = f"; did you mean {guess!r}?" if guess else ""
+    return f"{advice or ';'} possible: {', '.join(choices)}"
 
 
 def _line(node: yaml.Node | None, location: Location) -> int:
@@ -109,21 +163,38 @@ def _line(node: yaml.Node | None, location: Location) -> int:
     return line
 
 
-def _closest(model: type[BaseModel], location: Location) -> str | None:
-    """The known key nearest to an unknown one, at whatever depth of the model it stands."""
-    known = {name for inner in _models_within(model) for name in inner.model_fields}
-    return next(iter(difflib.get_close_matches(str(location[-1]), sorted(known), n=1)), None)
+def _closest_key(model: type[BaseModel], location: Location) -> str | None:
+    """The known key nearest to an unknown one: where it stands, else at whatever depth of the model."""
+    here = _model_at(model, location[:-1])
+    for names in (
+        set(here.model_fields) if here else set(),
+        {n for m in _models_within(model) for n in m.model_fields},
+    ):
+        if found := difflib.get_close_matches(str(location[-1]), sorted(names), n=1):
+            return found[0]
+    return None
 
 
-def _models_within(model: type[BaseModel]) -> set[type[BaseModel]]:
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """The model that describes what stands at a location, where that is one model and no choice of several."""
+    found: type[BaseModel] | None = model
+    for part in location:
+        if isinstance(part, str) and found is not None and part in found.model_fields:
+            inner = list(_models_within(found.model_fields[part].annotation, deep=False))
+            found = inner[0] if len(inner) == 1 else None
+    return found
+
+
+def _models_within(annotation: Any, *, deep: bool = True) -> set[type[BaseModel]]:
+    """Every model that a type mentions, and with `deep` those that they mention."""
     found: set[type[BaseModel]] = set()
-    pending: list[Any] = [model]
+    pending: list[Any] = [annotation]
     while pending:
         item = pending.pop()
         if isinstance(item, type) and issubclass(item, BaseModel):
             if item not in found:
                 found.add(item)
-                pending.extend(field.annotation for field in item.model_fields.values())
+                pending.extend(field.annotation for field in item.model_fields.values() if deep)
         else:
             pending.extend(getattr(item, "__args__", ()))
     return found

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from ambergate_policies.documents import Document, read_document
+from ambergate_policies.catalogue import Sensitivity
+from ambergate_policies.documents import Document, closest, read_document
 from ambergate_policies.errors import UserError
 from ambergate_policies.verdict import Decision
 
@@ -66,6 +67,23 @@ class DegreesOfFreedom(Document):
     action: RuleAction = RuleAction.SUPPRESS
 
 
+class Stricter(Document):
+    """What a pack asks for, beyond its ordinary rules, of a query that reads a class of sensitive data. Left out: as
+    ever. A value that is laxer than the ordinary one changes nothing."""
+
+    minimum: int | None = Field(None, ge=2, description="fewest distinct persons behind a cell")
+    zeros: Literal["suppress"] | None = Field(None, description="what a cell of nobody shows")
+    rounding_base: int | None = Field(None, ge=1, description="counts are rounded to this base")
+    largest_percent: float | None = Field(None, gt=0, le=100, description="share that one person may not reach")
+    two_largest_percent: float | None = Field(None, gt=0, le=100, description="share that two persons may not reach")
+    p_percent: float | None = Field(None, gt=0, le=100, description="what all but the two largest must hold")
+    degrees_of_freedom: int | None = Field(None, ge=1, description="fewest degrees of freedom")
+    everybody_and_nobody: Literal[RuleAction.SUPPRESS, RuleAction.HOLD] | None = Field(
+        None, description="when everybody or nobody in a group has an attribute"
+    )
+    source: str = Field(description="why, or the publication that it is from")
+
+
 class RulePack(Document):
     """One set of counting rules, named in an agreement's terms."""
 
@@ -78,15 +96,33 @@ class RulePack(Document):
     dominance: Dominance = Dominance()
     class_disclosure: ClassDisclosure = ClassDisclosure()
     degrees_of_freedom: DegreesOfFreedom = DegreesOfFreedom()
+    stricter: dict[Sensitivity, Stricter] = Field(
+        default_factory=dict, description="more for queries that read sensitive data, by class; see the catalogue"
+    )
 
     @property
     def reference(self) -> str:
-        return f"{self.pack} {self.version}"
+        """`id@version`, as agreements, findings and log entries name it."""
+        return f"{self.pack}@{self.version}"
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the rules are stricter than the pack's ordinary ones: nothing, for the ordinary ones."""
+        return ()
 
 
 def read_pack(name: str, folder: Path = PACKS_FOLDER) -> RulePack:
-    """The pack of that name. Raises UserError when there is none, naming those there are."""
+    """The pack of that name, or of `name@version`: the current one, or an earlier one kept as `name@version.yaml`.
+
+    Raises UserError when there is none, naming those there are."""
+    wanted, _, version = name.partition("@")
     known = sorted(path.stem for path in folder.glob("*.yaml"))
-    if name not in known:
-        raise UserError(f"there is no rule pack {name!r}; available: {', '.join(known)}")
-    return read_document(folder / f"{name}.yaml", RulePack)
+    if wanted not in known:
+        current = [stem for stem in known if "@" not in stem]
+        raise UserError(f"there is no rule pack {wanted!r}{closest(wanted, current)}; available: {', '.join(current)}")
+    for stem in (wanted, name):
+        if stem in known:
+            pack = read_document(folder / f"{stem}.yaml", RulePack)
+            if not version or pack.version == version:
+                return pack
+    raise UserError(f"there is no version {version!r} of the rule pack {wanted!r}; the current one is {pack.reference}")
