@@ -18,7 +18,9 @@ from ambergate_policies.algebra.expressions import (
     Cast,
     Column,
     Comparison,
+    Edge,
     Expression,
+    Frame,
     InList,
     IsNull,
     Like,
@@ -143,18 +145,65 @@ def _arithmetic(node: Arithmetic) -> str:
     return text if operator == "||" else f"TRY({text})"
 
 
-_RANKS = ("row_number", "rank", "dense_rank")
-_WINDOWS = frozenset({*_RANKS, "count", "sum", "avg", "min", "max", "lag", "lead", "first_value", "last_value"})
+_WINDOWS = frozenset(
+    {
+        "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value",
+        "last_value", "nth_value", "count", "count_if", "sum", "avg", "min", "max", "median", "bool_or", "bool_and",
+    }
+)  # fmt: skip
+_UNITS = frozenset({"ROWS", "RANGE", "GROUPS"})
+_SIDES = frozenset({"PRECEDING", "FOLLOWING"})
 
 
 def _window(node: Window) -> str:
-    arguments = ", ".join(expression(argument) for argument in node.arguments)
-    if not arguments and node.function == "count":
-        arguments = "*"
+    arguments = [expression(argument) for argument in node.arguments]
+    if node.function == "sum" and node.arguments:  # of HUGEINT or DECIMAL it could overflow, and tell
+        arguments = [f"TRY_CAST({arguments[0]} AS {_wide(node.kind)})"]
+    elif len(arguments) == 3 and node.kind is Kind.INT:  # the default is cast to the value's width
+        arguments = [f"TRY_CAST({arguments[0]} AS BIGINT)", arguments[1], f"TRY_CAST({arguments[2]} AS BIGINT)"]
+    inside = ", ".join(arguments) or ("*" if node.function == "count" else "")
+    inside = f"DISTINCT {inside}" if node.distinct else inside
+    inside += " IGNORE NULLS" if node.ignore_nulls else ""
     over = f"PARTITION BY {', '.join(expression(part) for part in node.partition)}" if node.partition else ""
-    over += f" ORDER BY {', '.join(ordering(node.order))}" if node.order else ""
-    text = f"{_listed(node.function, _WINDOWS)}({arguments}) OVER ({over})"
+    over += _window_order(node)
+    over += _frame(node.frame) if node.frame is not None else ""
+    filtered = f" FILTER (WHERE {expression(node.domain)})" if node.domain is not None else ""
+    text = f"{_listed(node.function, _WINDOWS)}({inside}){filtered} OVER ({over})"
     return f"TRY_CAST({text} AS BIGINT)" if node.function == "sum" and node.kind is Kind.INT else text
+
+
+def _wide(kind: Kind) -> str:
+    return "BIGINT" if kind is Kind.INT else "DOUBLE"
+
+
+def _window_order(node: Window) -> str:
+    """The engine counts a RANGE along the order with arithmetic that raises at the ends of a type: what is not within
+    reach is ordered as missing."""
+    terms = list(node.order)
+    if node.frame is not None and node.frame.unit == "RANGE" and len(terms) == 1:
+        value = terms[0].expression
+        text = expression(value)
+        if value.kind.temporal:
+            text = f"TRY_CAST({text} AS TIMESTAMP)"
+            near = f"{text} BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31'"
+        elif value.kind.numeric:
+            text = f"TRY_CAST({text} AS {_wide(value.kind)})"
+            near = f"{text} BETWEEN -1000000000000000 AND 1000000000000000"
+        else:
+            return f" ORDER BY {', '.join(ordering(terms))}"
+        return f" ORDER BY CASE WHEN {near} THEN {text} END {_direction(terms[0])}"
+    return f" ORDER BY {', '.join(ordering(terms))}" if ordering(terms) else ""
+
+
+def _frame(frame: Frame) -> str:
+    return f" {_listed(frame.unit, _UNITS)} BETWEEN {_edge(frame.start)} AND {_edge(frame.end)}"
+
+
+def _edge(edge: Edge) -> str:
+    if edge.side == "CURRENT ROW":
+        return "CURRENT ROW"
+    distance = "UNBOUNDED" if edge.distance is None else expression(edge.distance)
+    return f"{distance} {_listed(edge.side, _SIDES)}"
 
 
 def _call(node: Call) -> str:
@@ -264,11 +313,14 @@ def _partial(node: Partial) -> str:
 def ordering(items: Iterable[Ordering]) -> list[str]:
     """The terms of an ORDER BY. A constant orders nothing, and the engine would refuse it."""
     return [
-        f"{expression(item.expression)} {'DESC' if item.descending else 'ASC'} NULLS "
-        f"{'FIRST' if item.nulls_first else 'LAST'}"
+        f"{expression(item.expression)} {_direction(item)}"
         for item in items
         if not isinstance(item.expression, Literal)
     ]
+
+
+def _direction(item: Ordering) -> str:
+    return f"{'DESC' if item.descending else 'ASC'} NULLS {'FIRST' if item.nulls_first else 'LAST'}"
 
 
 def columns_used(expressions: Iterable[Expression]) -> dict[str, set[str]]:

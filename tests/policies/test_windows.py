@@ -35,8 +35,8 @@ REFUSED = {
                     "AS x WHERE m > 1", "window"),
     "outermost": ("SELECT code FROM event QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY value) = 1",
                   "window"),
-    "a frame": ("SELECT count(*) FROM (SELECT person_id, sum(value) OVER (PARTITION BY person_id ORDER BY happened_on "
-                "ROWS 2 PRECEDING) AS s FROM event) AS x WHERE s > 1", "window"),
+    "an exclusion": ("SELECT count(*) FROM (SELECT person_id, sum(value) OVER (PARTITION BY person_id ORDER BY value "
+                     "ROWS 2 PRECEDING EXCLUDE TIES) AS s FROM event) AS x WHERE s > 1", "window"),
     "a rank as a measure": ("SELECT avg(r) FROM (SELECT person_id, row_number() OVER (PARTITION BY person_id ORDER BY "
                             "value) AS r FROM event) AS x", "measure"),
     "the key of an outer join": ("SELECT count(*) FROM (SELECT e.person_id, row_number() OVER (PARTITION BY "

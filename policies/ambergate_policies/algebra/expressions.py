@@ -180,16 +180,41 @@ class Ordering:
     nulls_first: bool
 
 
+Unit = Choice["ROWS", "RANGE", "GROUPS"]
+Side = Choice["PRECEDING", "CURRENT ROW", "FOLLOWING"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One end of a frame. `distance` is a constant; None means all the way (or nothing, at the current row)."""
+
+    side: Side
+    distance: Literal | Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Which rows of its partition a window function sees."""
+
+    unit: Unit
+    start: Edge
+    end: Edge
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A window over one person's rows: `partition` holds the person key. Stands as an item of a Derived, and
-    never inside another expression: the engine's TRY cannot hold one."""
+    never inside another expression: the engine's TRY cannot hold one. `domain`: its FILTER."""
 
     function: str
     arguments: tuple[Expression, ...]
     partition: tuple[Expression, ...]
     order: tuple[Ordering, ...]
     kind: Kind
+    frame: Frame | None = None
+    domain: Expression | None = None
+    distinct: bool = False
+    ignore_nulls: bool = False
 
 
 Expression = (
@@ -262,8 +287,9 @@ def children(node: Expression) -> tuple[Expression, ...]:
             return (*flat, default) if default is not None else flat
         case Call(arguments=arguments):
             return arguments
-        case Window(arguments=arguments, partition=partition, order=order):
-            return (*arguments, *partition, *(item.expression for item in order))
+        case Window(arguments=arguments, partition=partition, order=order, domain=domain):
+            filtered = () if domain is None else (domain,)
+            return (*arguments, *partition, *(item.expression for item in order), *filtered)
 
 
 def walk(node: Expression) -> Iterator[Expression]:

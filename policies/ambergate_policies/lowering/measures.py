@@ -70,8 +70,8 @@ def grade(node: Expression) -> Measurability:
             return _arithmetic(node)
         case Call():
             return _call(node)
-        case Window(function=function, arguments=arguments):
-            return _window(function, arguments)
+        case Window():
+            return _window(node)
         case _:
             return NOT_MEASURABLE
 
@@ -168,15 +168,29 @@ def _is(node: Expression, value: int) -> bool:
     return isinstance(node, Literal) and isinstance(node.value, int | Decimal) and node.value == value
 
 
-def _window(function: str, arguments: tuple[Expression, ...]) -> Measurability:
+def _window(node: Window) -> Measurability:
     """A count or a value of the person's own rows; never a rank, which numbers rows."""
-    if function == "count":
+    function, arguments = node.function, node.arguments
+    if function in ("count", "count_if"):
         return Measurability(Grade.COUNT, 1, own=False)
-    if not arguments:
+    if function in ("bool_or", "bool_and"):
+        return _INDICATOR
+    if not arguments or function == "ntile":
         return NOT_MEASURABLE
     found = grade(arguments[0])
-    counted = function in ("sum", "avg") and found.grade is Grade.INDICATOR
+    if found.grade is Grade.CONSTANT:
+        return NOT_MEASURABLE
+    if function in ("lag", "lead") and len(arguments) == 3:
+        return _with_default(arguments[0], arguments[2])
+    counted = function in ("sum", "avg", "median") and found.grade is Grade.INDICATOR
     return Measurability(Grade.COUNT, 1, own=False) if counted else found
+
+
+def _with_default(value: Expression, default: Expression) -> Measurability:
+    """lag(x, 1, 0): where there is no such row the default is put in place, as `coalesce` would."""
+    if value.kind.temporal:
+        return _date_clamp([grade(value), grade(default)])
+    return _conditional([value, default])
 
 
 def _is_missing(node: Expression) -> bool:

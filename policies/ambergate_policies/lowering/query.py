@@ -36,6 +36,7 @@ _SELECT_PARTS = frozenset(
         "distinct",
         "with_",
         "qualify",
+        "windows",
     },
 )
 

@@ -2,7 +2,7 @@
 
 Below, PARTITION BY must hold the person key, so a window never looks at two persons: the supported way to take each
 person's first event, or the one before. They stand in a subquery's SELECT list and in QUALIFY. Above a boundary they
-are post-processing of what was cleared. Frames are not understood yet.
+are post-processing of what was cleared. `frames.py` reads what stands in OVER.
 """
 
 from __future__ import annotations
@@ -12,37 +12,61 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from ambergate_policies.algebra.expressions import Column, Expression, Literal, Ordering, Owner, Window
-from ambergate_policies.algebra.kinds import Kind
-from ambergate_policies.lowering.expressions import Scalars
+from ambergate_policies.algebra.kinds import Kind, common
+from ambergate_policies.lowering.expressions import Scalars, coerce, widened
+from ambergate_policies.lowering.frames import Definition, definition, frame_of
 from ambergate_policies.lowering.measures import grade
+from ambergate_policies.lowering.outputs import given
 from ambergate_policies.lowering.rows import PersonScalars, Rows
 from ambergate_policies.verdict import QueryRefused
 
-_RANKS: dict[type[exp.Expr], str] = {exp.RowNumber: "row_number", exp.Rank: "rank", exp.DenseRank: "dense_rank"}
-_VALUES: dict[type[exp.Expr], str] = {
-    exp.Sum: "sum",
-    exp.Avg: "avg",
-    exp.Min: "min",
-    exp.Max: "max",
+_RANKS: dict[type[exp.Expr], tuple[str, Kind]] = {
+    exp.RowNumber: ("row_number", Kind.INT),
+    exp.Rank: ("rank", Kind.INT),
+    exp.DenseRank: ("dense_rank", Kind.INT),
+    exp.PercentRank: ("percent_rank", Kind.NUM),
+    exp.CumeDist: ("cume_dist", Kind.NUM),
+}
+_PLACES: dict[type[exp.Expr], str] = {
     exp.Lag: "lag",
     exp.Lead: "lead",
     exp.FirstValue: "first_value",
     exp.LastValue: "last_value",
+    exp.NthValue: "nth_value",
 }
-_NUMERIC = frozenset({"sum", "avg"})
-_ORDERED = frozenset({"lag", "lead", "first_value", "last_value"})
+_AGGREGATES: dict[type[exp.Expr], str] = {
+    exp.Sum: "sum",
+    exp.Avg: "avg",
+    exp.Min: "min",
+    exp.Max: "max",
+    exp.Median: "median",
+    exp.LogicalOr: "bool_or",
+    exp.LogicalAnd: "bool_and",
+    exp.CountIf: "count_if",
+    exp.Count: "count",
+}
+_NUMERIC = frozenset({"sum", "avg", "median"})
+_TESTS = frozenset({"bool_or", "bool_and", "count_if"})
+_SHIFTS = frozenset({"lag", "lead"})
+_UNORDERED = frozenset({"rank", "dense_rank", "percent_rank", "cume_dist", *_AGGREGATES.values()})
+_AVAILABLE = (
+    "row_number, rank, dense_rank, ntile, percent_rank, cume_dist, lag, lead, first_value, last_value, nth_value, "
+    "count, count_if, sum, avg, min, max, median, bool_or, bool_and"
+)
+MAX_DISTANCE = 1000
 
 
 def has_window(select: exp.Select) -> bool:
     """A window in the SELECT list or in QUALIFY, outside of nested queries."""
     clause = select.args.get("qualify")
-    return any(_holds_window(node) for node in (*select.expressions, *([clause] if clause is not None else [])))
+    return any(holds_window(node) for node in (*select.expressions, *([clause] if clause is not None else [])))
 
 
-def _holds_window(node: exp.Expr) -> bool:
+def holds_window(node: exp.Expr) -> bool:
+    """A window somewhere below, outside of nested queries."""
     if isinstance(node, exp.Query | exp.Subquery):
         return False
-    return isinstance(node, exp.Window) or any(_holds_window(child) for child in node.iter_expressions())
+    return isinstance(node, exp.Window) or any(holds_window(child) for child in node.iter_expressions())
 
 
 class Windows:
@@ -54,46 +78,124 @@ class Windows:
         self.within_person = person
 
     def lower(self, node: exp.Window) -> Window:
-        """One window. Refuses frames, names, and a partition that could hold two persons' rows."""
-        for key in ("spec", "alias", "first"):
-            if node.args.get(key):
-                what = "frames (ROWS, RANGE)" if key == "spec" else "named windows"
-                raise self._refused(node, f"{what} are not understood yet", "leave it out")
-        partition = tuple(self.inner.lower(item) for item in node.args.get("partition_by") or ())
+        """One window. Refuses what is not understood, and a partition that could hold two persons' rows."""
+        if node.args.get("first") or str(node.args.get("over") or "OVER").upper() != "OVER":
+            raise self._refused(node, "this kind of window is not understood", "write OVER (...)")
+        over = definition(self.reading, node)
+        partition = tuple(self.inner.lower(item) for item in over.partition)
         if not self.within_person(partition):
             raise self._refused(node, "a window must stay within one person", "add the person key to PARTITION BY")
-        ordering = node.args.get("order")
-        order = tuple(
-            Ordering(self.inner.value(item.this), bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
-            for item in (ordering.expressions if ordering is not None else ())
-        )
-        function, arguments, kind = self._computed(node)
-        if (function in _ORDERED or function == "row_number") and not order:
-            raise self._refused(node, f"{function} needs ORDER BY in its window", "order by a date")
-        return Window(function, arguments, partition, order, kind)
+        order = tuple(self._ordering(item) for item in over.order)
+        computed = self._computed(node)
+        if computed.function not in _UNORDERED and not order:
+            raise self._refused(node, f"{computed.function} needs ORDER BY in its window", "order by a date")
+        return self._framed(node, computed, over, partition, order)
 
-    def _computed(self, node: exp.Window) -> tuple[str, tuple[Expression, ...], Kind]:
-        inner = node.this
-        if type(inner) in _RANKS:
-            return _RANKS[type(inner)], (), Kind.INT
-        if isinstance(inner, exp.Count) and not inner.expressions and not isinstance(inner.this, exp.Distinct):
-            starred = inner.this is None or isinstance(inner.this, exp.Star | exp.Literal)
-            return "count", () if starred else (self.inner.value(inner.this),), Kind.INT
-        name = _VALUES.get(type(inner))
-        given = {key for key, value in inner.args.items() if value not in (None, False, [])}
-        if name is None or given - {"this", "offset"} or isinstance(inner.this, exp.Distinct):
-            raise self._refused(node, "this window function is not understood", "use row_number, lag, lead, sum ...")
+    def _ordering(self, item: exp.Expr) -> Ordering:
+        if not isinstance(item, exp.Ordered) or set(given(item)) - {"this", "desc", "nulls_first"}:
+            raise self._refused(item, "this order is not understood", "ORDER BY a column")
+        return Ordering(self.inner.value(item.this), bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
+
+    def _framed(
+        self,
+        node: exp.Window,
+        computed: Window,
+        over: Definition,
+        partition: tuple[Expression, ...],
+        order: tuple[Ordering, ...],
+    ) -> Window:
+        frame = None
+        if over.frame is not None:
+            if computed.function not in {*_AGGREGATES.values(), "first_value", "last_value", "nth_value"}:
+                raise self._refused(node, f"a frame changes nothing for {computed.function}", "leave the frame out")
+            frame = frame_of(self.reading, over.frame, order)
+        return Window(
+            computed.function,
+            computed.arguments,
+            partition,
+            order,
+            computed.kind,
+            frame=frame,
+            domain=computed.domain,
+            distinct=computed.distinct,
+            ignore_nulls=computed.ignore_nulls,
+        )
+
+    # -- what is computed
+
+    def _computed(self, node: exp.Window) -> Window:
+        """The function with its arguments, without a partition or an order."""
+        inner, domain, ignore = node.this, None, False
+        if isinstance(inner, exp.Filter):
+            domain = self.inner.condition(inner.expression.this)
+            inner = inner.this
+        if isinstance(inner, exp.IgnoreNulls | exp.RespectNulls):
+            ignore = isinstance(inner, exp.IgnoreNulls)
+            inner = inner.this
+        place, rank = _PLACES.get(type(inner)), _RANKS.get(type(inner))
+        if place is not None and domain is None:
+            return self._place(node, inner, place, ignore)
+        if ignore or (domain is not None and type(inner) not in _AGGREGATES):
+            raise self._refused(node, "IGNORE NULLS or FILTER is not understood here", "use a CASE")
+        if rank is not None and not given(inner):
+            return Window(rank[0], (), (), (), rank[1])
+        if isinstance(inner, exp.Ntile) and set(given(inner)) == {"this"}:
+            return Window("ntile", (self._distance(node, inner.this),), (), (), Kind.INT)
+        if isinstance(inner, exp.Count):
+            return self._count(node, inner, domain)
+        name = _AGGREGATES.get(type(inner))
+        if name is None or set(given(inner)) - {"this"} or isinstance(inner.this, exp.Distinct | exp.Order):
+            raise self._refused(node, "this window function is not understood", f"there are {_AVAILABLE}")
+        return self._aggregate(node, inner, name, domain)
+
+    def _count(self, node: exp.Window, inner: exp.Count, domain: Expression | None) -> Window:
+        argument = inner.this
+        if set(given(inner)) - {"this", "big_int"}:
+            raise self._refused(node, "count takes one argument", "count(*) OVER (...)")
+        if argument is None or isinstance(argument, exp.Star | exp.Literal):
+            return Window("count", (), (), (), Kind.INT, domain=domain)
+        distinct = isinstance(argument, exp.Distinct)
+        if distinct and (len(argument.expressions) != 1 or argument.args.get("on")):
+            raise self._refused(node, "count(DISTINCT ...) takes one column", "count(DISTINCT code) OVER (...)")
+        value = self.inner.value(argument.expressions[0] if distinct else argument)
+        return Window("count", (value,), (), (), Kind.INT, domain=domain, distinct=distinct)
+
+    def _aggregate(self, node: exp.Window, inner: exp.Expr, name: str, domain: Expression | None) -> Window:
+        if name in _TESTS:
+            kind = Kind.INT if name == "count_if" else Kind.BOOL
+            return Window(name, (self.inner.condition(inner.this),), (), (), kind, domain=domain)
         value = self.inner.value(inner.this)
         if name in _NUMERIC and not value.kind.numeric:
             raise self.reading.refuse("type", f"{name} needs a number, not a {value.kind}", node)
-        offset = inner.args.get("offset")
-        arguments = (value,) if offset is None else (value, self._offset(node, offset))
-        return name, arguments, Kind.NUM if name == "avg" else value.kind
+        kind = value.kind if name not in ("avg", "median") else Kind.NUM
+        return Window(name, (value,), (), (), kind, domain=domain)
 
-    def _offset(self, node: exp.Window, offset: exp.Expr) -> Literal:
-        if isinstance(offset, exp.Literal) and str(offset.this).isdigit() and int(offset.this) <= 1000:
-            return Literal(int(offset.this), Kind.INT)
-        raise self._refused(node, "how many rows back must be a small whole number", "lag(x, 1)")
+    def _place(self, node: exp.Window, inner: exp.Expr, name: str, ignore: bool) -> Window:
+        """A value of another row: lag, lead, first_value, last_value, nth_value."""
+        if set(given(inner)) - {"this", "offset", "default"} or isinstance(inner.this, exp.Distinct | exp.Order):
+            raise self._refused(node, f"{name} has arguments that are not understood", "lag(value, 1)")
+        value, offset = self.inner.value(inner.this), inner.args.get("offset")
+        arguments: tuple[Expression, ...] = (value,)
+        if offset is not None or name == "nth_value":
+            arguments += (self._distance(node, offset),)
+        if (default := inner.args.get("default")) is not None:
+            arguments += (self._default(node, name, value, default),)
+        return Window(name, arguments, (), (), value.kind, ignore_nulls=ignore)
+
+    def _default(self, node: exp.Window, name: str, value: Expression, default: exp.Expr) -> Expression:
+        """What stands in for a row that is not there: of the value's own kind, or the engine's cast could raise."""
+        other = coerce(self.inner.value(default), value.kind)
+        if name not in _SHIFTS or common(value.kind, other.kind) is not value.kind:
+            message = f"a {other.kind} cannot stand in for a {value.kind}"
+            raise self.reading.refuse("type", message, node, hint="give a default of the same kind, or none")
+        return widened(other, value.kind)
+
+    def _distance(self, node: exp.Window, offset: exp.Expr | None) -> Literal:
+        if isinstance(offset, exp.Literal) and not offset.is_string and str(offset.this).isdigit():
+            number = int(offset.this)
+            if (0 if type(node.this) in (exp.Lag, exp.Lead) else 1) <= number <= MAX_DISTANCE:
+                return Literal(number, Kind.INT)
+        raise self._refused(node, "how many rows must be a small whole number", "lag(x, 1)")
 
     def _refused(self, node: exp.Expr, message: str, hint: str) -> QueryRefused:
         return self.reading.refuse("window", message, node, hint=hint)
