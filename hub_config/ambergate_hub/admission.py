@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from ambergate_datasets.deployment import read_deployment
 from ambergate_datasets.state import StateFolder
 from ambergate_policies.agreement import Agreement, read_agreement
+from ambergate_policies.authorisation import Session, obstacle
 from ambergate_policies.errors import UserError
 
 _SLUG = re.compile(r"[a-z](?:-?[a-z0-9]){0,29}")
@@ -34,13 +36,13 @@ def obstacle_to_start(state: StateFolder, slug: str, account: str, today: date) 
         return "there is no such project"
     if agreement.person(account) is None:
         return "you are not named on this project's agreement"
-    return _obstacle_of_agreement(state, agreement, today)
+    return _obstacle(state, agreement, account, today)
 
 
 def projects_of(state: StateFolder, account: str, today: date) -> list[Project]:
     """The projects whose agreements name the account, by title."""
     named = (agreement for agreement in _agreements(state) if agreement.person(account) is not None)
-    projects = [Project(each.project, each, _obstacle_of_agreement(state, each, today)) for each in named]
+    projects = [Project(each.project, each, _obstacle(state, each, account, today)) for each in named]
     return sorted(projects, key=lambda project: project.agreement.title)
 
 
@@ -62,7 +64,8 @@ def _agreements(state: StateFolder) -> Iterator[Agreement]:
             yield agreement
 
 
-def _obstacle_of_agreement(state: StateFolder, agreement: Agreement, today: date) -> str | None:
+def _obstacle(state: StateFolder, agreement: Agreement, account: str, today: date) -> str | None:
+    """Of the agreement first, then of the person's place in it as the gate itself will judge it."""
     terms = agreement.terms
     if agreement.suspended:
         return "the agreement is suspended; ask the data centre"
@@ -70,6 +73,14 @@ def _obstacle_of_agreement(state: StateFolder, agreement: Agreement, today: date
         return f"the agreement starts on {terms.start:%-d %B %Y}"
     if today > terms.end:
         return f"the agreement ended on {terms.end:%-d %B %Y}"
+    try:
+        territory = read_deployment(state).territory
+    except UserError:
+        territory = None
+    # The session chooses its purpose once it is open: any one of them will do here.
+    finding = obstacle(agreement, Session(account, agreement.purpose.id, territory), today)
+    if finding is not None:
+        return finding.message
     if not (state.project(agreement.project) / _DATABASE).is_file():
         return "the project's data has not been provisioned yet"
     return None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from ambergate_datasets.deployment import deployment_file
 from ambergate_datasets.files import only_writer
 from ambergate_datasets.keys import KeyStore
 from ambergate_datasets.landing.database import landing_path, open_red
@@ -48,6 +49,7 @@ PEOPLE: dict[str, AccountRole] = {
 }
 DEFAULT_PERSONS = 20_000
 SEED = 2026
+TERRITORY = "GB-ENG"
 
 
 class ProjectSummary(Document):
@@ -88,6 +90,7 @@ def make_demo(state: StateFolder, persons: int | None, progress: Progress) -> De
     private_folder(state.root)
     with only_writer(state.root, "the demonstration"):
         demo = _begun(state, persons)
+        _declare(state)
         for name, step in STEPS.items():
             if name not in demo.done:
                 demo = step(state, demo, progress)
@@ -131,6 +134,12 @@ def _begun(state: StateFolder, persons: int | None) -> Demo:
     demo = Demo(persons=persons or DEFAULT_PERSONS)
     _remember(state, demo)
     return demo
+
+
+def _declare(state: StateFolder) -> None:
+    """The demonstration is made for agreements of England and Wales: it declares that it stands in England."""
+    if not deployment_file(state).is_file():
+        write_private(deployment_file(state), f"territory: {TERRITORY}\n")
 
 
 def _recall(path: Path) -> Demo:

@@ -37,10 +37,15 @@ class PersonRole(StrEnum):
     """What a named person does in the project."""
 
     RESEARCHER = "researcher"
+    CHIEF_INVESTIGATOR = "chief-investigator"
     PRINCIPAL_INVESTIGATOR = "principal-investigator"
+    CO_INVESTIGATOR = "co-investigator"
     STATISTICIAN = "statistician"
     EPIDEMIOLOGIST = "epidemiologist"
     ANALYST = "analyst"
+    DATA_SCIENTIST = "data-scientist"
+    CLINICIAN = "clinician"
+    STUDENT = "student"
     DATA_MANAGER = "data-manager"
     CHECKER = "checker"
     ADMINISTRATOR = "administrator"
@@ -58,7 +63,7 @@ _WITHOUT_QUERIES = frozenset(
 
 
 def _hyphenated(value: object) -> object:
-    return value.strip().replace(" ", "-") if isinstance(value, str) else value
+    return value.strip().lower().replace(" ", "-") if isinstance(value, str) else value
 
 
 def _several(value: object) -> object:

@@ -131,7 +131,8 @@ def _kernel(chance: random.Random, types: dict[str, dict[str, str]], owners: dic
             code = next(column for column, kind in columns.items() if kind == "VARCHAR")
             grant["cohort"] = {"column": code, "values": ("A", "B", "C")}
         grants.append(grant)
-    return Kernel(_catalogue(types, owners), _agreement(grants), read_pack(chance.choice(PACKS)))
+    pack = chance.choice(PACKS)
+    return Kernel(_catalogue(types, owners), _agreement(grants, pack), read_pack(pack))
 
 
 def _catalogue(types: dict[str, dict[str, str]], owners: dict[str, str | None]) -> Catalogue:
@@ -149,7 +150,7 @@ def _catalogue(types: dict[str, dict[str, str]], owners: dict[str, str | None]) 
     )
 
 
-def _agreement(grants: list[dict[str, Any]]) -> Agreement:
+def _agreement(grants: list[dict[str, Any]], pack: str) -> Agreement:
     persons = [{"name": "A", "account": "amara", "trained_on": date(2026, 1, 1)}]
     none = "none"
     return Agreement.model_validate(
@@ -167,6 +168,6 @@ def _agreement(grants: list[dict[str, Any]]) -> Agreement:
                 "statutory_basis": none, "gdpr_article_6": none, "gdpr_article_9": none, "common_law": "consent",
                 "opt_outs_applied": False, "opt_outs_reason": none,
             },
-            "terms": {"start": date(2026, 1, 1), "end": date(2027, 1, 1), "rule_pack": "nhse-sde"},
+            "terms": {"start": date(2026, 1, 1), "end": date(2027, 1, 1), "territory": "worldwide", "rule_pack": pack},
         }
     )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 import requests
 import yaml
 
+from ambergate_datasets.deployment import deployment_file
 from ambergate_datasets.state import StateFolder, private_folder
 from ambergate_hub.accounts import AccountRole, account_file, make_accounts
 from ambergate_hub.settings import HubSettings, free_ports
@@ -60,6 +61,8 @@ def make_project(state: StateFolder, slug: str, accounts: list[str], *, end: dat
         },
         "terms": {"start": "2020-01-01", "end": end.isoformat(), "rule_pack": "nhse-sde"},
     }
+    private_folder(state.root)
+    deployment_file(state).write_text("territory: GB-ENG\n")
     folder = state.project(slug)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "agreement.yaml").write_text(yaml.safe_dump(document))
