@@ -22,7 +22,7 @@ from ambergate_datasets.state import StateFolder
 from ambergate_extension.engine import EngineProcess
 from ambergate_extension.pipeline import Answer, Gate, read_kernel
 from ambergate_extension.replay import open_gate
-from ambergate_policies.kernel import Prepared
+from ambergate_policies.kernel import PreparedBoundary
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "tutorial" / "first-project.md"
@@ -148,17 +148,16 @@ def cleared(project: tuple[Path, bytes], sql: str) -> Answer:
         gate.close()
 
 
-def statistics_of(project: tuple[Path, bytes], sql: str) -> tuple[Prepared, pa.Table]:
+def statistics_of(project: tuple[Path, bytes], sql: str) -> tuple[PreparedBoundary, pa.Table]:
     """What the gate computes before anything is cleared."""
     folder, key = project
-    prepared = read_kernel(folder / "agreement.yaml", folder / "catalogue.yaml").prepare(
-        sql, account="amara", on=date(2026, 11, 22)
-    )
-    assert isinstance(prepared, Prepared)
+    kernel = read_kernel(folder / "agreement.yaml", folder / "catalogue.yaml")
+    (step,) = kernel.prepare(sql, account="amara", on=date(2026, 11, 22)).steps
+    assert isinstance(step, PreparedBoundary)
     engine = EngineProcess(folder / "project.duckdb", key)
     try:
         engine.start()
-        return prepared, engine.run(prepared.statement)
+        return step, engine.run(step.statement)
     finally:
         engine.close()
 

@@ -20,32 +20,24 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
+from ambergate_datasets.deployment import read_deployment
 from ambergate_datasets.engines.project_key import database_key
 from ambergate_datasets.state import StateFolder
 from ambergate_extension.engine import EngineFailure, EngineProcess
+from ambergate_extension.execution import Engine, Execution, Shaped
 from ambergate_extension.store import HeldResult, HeldTable, State, Store
 from ambergate_policies.agreement import Agreement, read_agreement
-from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.authorisation import Session
 from ambergate_policies.catalogue import Catalogue, read_catalogue
-from ambergate_policies.certificates import Certified
-from ambergate_policies.clearing import ClearedTable
+from ambergate_policies.documents import located
 from ambergate_policies.errors import AmbergateError, IntegrityError, OperatorError, UserError
-from ambergate_policies.kernel import Kernel, Prepared, PreparedPublic
+from ambergate_policies.fitting import mismatches
+from ambergate_policies.kernel import Kernel
 from ambergate_policies.log import LogEntry
 from ambergate_policies.packs import read_pack
-from ambergate_policies.postprocessing import measures_of
 from ambergate_policies.verdict import Decision, Finding, QueryRefused
 
 Word = Literal["released", "held", "refused", "failed"]
-
-
-class Engine(Protocol):
-    """What the pipeline needs of an engine."""
-
-    def plan(self, statement: str, keys: pa.Table | None = None) -> str: ...
-    def run(self, statement: str, keys: pa.Table | None = None) -> pa.Table: ...
-    def post(self, statement: str, cleared: pa.Table) -> pa.Table: ...
-    def close(self) -> None: ...
 
 
 class Recorder(Protocol):
@@ -87,17 +79,6 @@ class Answer:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Shaped:
-    """A result in the researcher's shape, before anybody has decided to release it."""
-
-    table: pa.Table
-    mask: pa.Table
-    flagged: tuple[tuple[int, int], ...]
-    evidence: tuple[dict[str, Any], ...]
-    cleared: ClearedTable
-
-
 class Gate:
     """One researcher's way to one project. Thread-safe: one query at a time."""
 
@@ -108,6 +89,7 @@ class Gate:
         engine: Engine,
         recorder: Recorder,
         account: str | None,
+        territory: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         reload: Callable[[], Kernel] | None = None,
     ) -> None:
@@ -115,9 +97,11 @@ class Gate:
         self._engine = engine
         self._recorder = recorder
         self._account = account
+        self._territory = territory
         self._now = now
         self._reload = reload
         self._lock = threading.Lock()
+        self._purpose: str | None = None
 
     @classmethod
     def open(cls, state: StateFolder, project: str, account: str) -> Gate:
@@ -133,12 +117,16 @@ class Gate:
             engine=engine,
             recorder=recorder,
             account=account,
+            territory=read_deployment(state).territory,
             reload=documents,
         )
 
-    def answer(self, sql: str) -> Answer:
-        """One query from text to answer. Never raises: a failure is an answer that releases nothing."""
+    def answer(self, sql: str, *, purpose: str | None = None) -> Answer:
+        """One query from text to answer. Never raises: a failure is an answer that releases nothing.
+
+        purpose: the id of the agreement's purpose that it is asked for; may be left out where there is only one."""
         with self._lock:
+            self._purpose = purpose
             incident = secrets.token_hex(4)
             try:
                 return self._answer(sql)
@@ -154,8 +142,8 @@ class Gate:
         """A held result of this project: its state and comment, and its table once released."""
         try:
             kernel = self._current()
-            kernel.authorise(self._account, self._now().date())
             agreement = kernel.agreement
+            kernel.authorise(Session(self._account, agreement.purpose.id, self._territory), self._now().date())
             held = self._recorder.fetch(reference, account=self._account or "", project=agreement.project)
             answer = _held_answer(held)
             if answer.table is None:
@@ -192,86 +180,34 @@ class Gate:
 
     def _answer(self, sql: str) -> Answer:
         began = time.perf_counter()
-        kernel = self._current()
-        prepared = kernel.prepare(sql, account=self._account, on=self._now().date())
-        if isinstance(prepared, PreparedPublic):
-            return self._answer_public(sql, prepared, began)
-        for demand in prepared.demands:
-            demand.check_plan(self._engine.plan(demand.statement))
-            demand.require(_rows(self._engine.run(demand.statement)))
-        first = prepared.certificate or prepared.statement
-        prepared.check_plan(self._engine.plan(first))
-        checked = time.perf_counter()
-        statistics = self._recount(prepared, self._engine.run(first))
-        executed = time.perf_counter()
-        shaped = self._shape(prepared, statistics)
-        ms = {
-            "check": _ms(began, checked),
-            "execute": _ms(checked, executed),
-            "clear": _ms(executed, time.perf_counter()),
-        }
-        if shaped.flagged or any(finding.action is Decision.HOLD for finding in shaped.cleared.findings):
-            return self._hold(sql, shaped, ms)
-        return self._release(sql, shaped, ms)
+        asked = {"account": self._account, "purpose": self._purpose, "territory": self._territory}
+        prepared = self._current().prepare(sql, on=self._now().date(), **asked)
+        execution = Execution(self._engine)
+        execution.ms["check"] = (time.perf_counter() - began) * 1000
+        shaped = execution.result(prepared)
+        ms = {part: round(spent, 2) for part, spent in execution.ms.items()}
+        return self._hold(sql, shaped, ms) if shaped.hold else self._release(sql, shaped, ms)
 
-    def _answer_public(self, sql: str, prepared: PreparedPublic, began: float) -> Answer:
-        """Reference tables only: nothing to clear, recorded and released like everything else."""
-        prepared.check_plan(self._engine.plan(prepared.statement))
-        checked = time.perf_counter()
-        table = self._engine.run(prepared.statement).rename_columns(list(prepared.columns))
-        ms = {"check": _ms(began, checked), "execute": _ms(checked, time.perf_counter()), "clear": 0.0}
-        mask = pa.table([pa.array([False] * table.num_rows, pa.bool_())] * table.num_columns, names=table.column_names)
-        answer = Answer("released", (), table, mask, ms=ms)
-        return replace(answer, log_index=self._recorder.append(self._entry(sql, answer, digest(table))))
-
-    def _recount(self, prepared: Prepared, found: pa.Table) -> pa.Table:
-        """The statistics to clear: as found where they are exact or proven, else counted exactly."""
-        if prepared.certificate is None:
-            return found
-        certified = prepared.certify(_rows(found))
-        if certified.uncertain is None:
-            prepared.check_plan(self._engine.plan(prepared.statement))
-            return self._engine.run(prepared.statement)
-        if not certified.uncertain:
-            return found
-        keys = _keys_arrow(certified.uncertain, found)
-        prepared.check_plan(self._engine.plan(prepared.recount, keys), recount=True)
-        return _merged(found, certified, self._engine.run(prepared.recount, keys))
-
-    def _shape(self, prepared: Prepared, statistics: pa.Table) -> _Shaped:
-        cleared = prepared.clear(_rows(statistics))
-        posted = self._engine.post(prepared.post_statement, _cleared_arrow(prepared, statistics, cleared))
-        width = len(prepared.columns)
-        names = list(prepared.columns)
-        suppressed = [_flags(posted, f"s{index}") for index in range(width)]
-        held = [_flags(posted, f"h{index}") for index in range(width)]
-        columns = [_masked(posted.column(f"o{index}"), suppressed[index]) for index in range(width)]
-        table = pa.table(columns, names=names) if width else pa.table({})
-        mask = pa.table([pa.array(flags, pa.bool_()) for flags in suppressed], names=names)
-        flagged = tuple((row, column) for column, flags in enumerate(held) for row, flag in enumerate(flags) if flag)
-        evidence = _evidence(prepared, cleared, posted.column("g").to_pylist(), flagged)
-        return _Shaped(table, mask, flagged, evidence, cleared)
-
-    def _release(self, sql: str, shaped: _Shaped, ms: dict[str, float]) -> Answer:
+    def _release(self, sql: str, shaped: Shaped, ms: dict[str, float]) -> Answer:
         answer = Answer(
             "released",
-            shaped.cleared.findings,
+            shaped.findings,
             shaped.table,
             shaped.mask,
             suppressed_cells=_count_true(shaped.mask),
-            withheld_groups=shaped.cleared.withheld_groups,
+            withheld_groups=shaped.withheld_groups,
             ms=ms,
         )
         index = self._recorder.append(self._entry(sql, answer, digest(shaped.table)))
         return replace(answer, log_index=index)
 
-    def _hold(self, sql: str, shaped: _Shaped, ms: dict[str, float]) -> Answer:
+    def _hold(self, sql: str, shaped: Shaped, ms: dict[str, float]) -> Answer:
         agreement = self._kernel.agreement
         answer = Answer(
             "held",
-            shaped.cleared.findings,
+            shaped.findings,
             suppressed_cells=_count_true(shaped.mask),
-            withheld_groups=shaped.cleared.withheld_groups,
+            withheld_groups=shaped.withheld_groups,
             ms=ms,
         )
         columns = [column.to_pylist() for column in shaped.table.columns]
@@ -283,7 +219,7 @@ class Gate:
             columns=tuple(shaped.table.column_names),
             rows=tuple(tuple(_plain(value) for value in row) for row in zip(*columns, strict=True)),
             flagged=shaped.flagged,
-            findings=(*(finding.to_json() for finding in shaped.cleared.findings), *shaped.evidence),
+            findings=(*(finding.to_json() for finding in shaped.findings), *shaped.evidence),
             checkers_required=agreement.terms.checkers_required,
             column_types=tuple(_type_word(field.type) for field in shaped.table.schema),
         )
@@ -314,12 +250,19 @@ class Gate:
             "rules": sorted({finding.rule for finding in answer.findings}),
             "agreement": agreement.agreement,
             "agreement_version": agreement.version,
+            "purpose": self._purpose_named(),
             "rule_pack": self._kernel.pack.reference,
             "result_sha256": result,
         }
         if incident:
             body["incident"] = incident
         return LogEntry(kind, self._now(), self._account or "administrator", agreement.project, body)
+
+
+    def _purpose_named(self) -> str | None:
+        """The purpose of the query as the agreement knows it; None where it knows none of that name."""
+        purpose = self._kernel.agreement.purpose_of(self._purpose)
+        return purpose.id if purpose is not None else None
 
 
 class KernelFiles:
@@ -345,7 +288,10 @@ class KernelFiles:
 
 def read_kernel(agreement: Path, catalogue: Path) -> Kernel:
     """The kernel for an agreement file and a catalogue file. Raises UserError with line numbers."""
-    return kernel_for(read_agreement(agreement), read_catalogue(catalogue))
+    terms, data = read_agreement(agreement), read_catalogue(catalogue)
+    if problems := list(mismatches(data, terms)):
+        raise located(agreement, problems)
+    return kernel_for(terms, data)
 
 
 def kernel_for(agreement: Agreement, catalogue: Catalogue) -> Kernel:
@@ -395,70 +341,6 @@ def digest(table: pa.Table) -> str:
     rows = [[_plain(value) for value in row.values()] for row in table.to_pylist()]
     text = json.dumps([table.column_names, rows], separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-_ARROW = {Kind.INT: pa.int64(), Kind.NUM: pa.float64()}
-
-
-def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
-    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
-
-
-def _keys_arrow(keys: list[tuple[object, ...]], found: pa.Table) -> pa.Table:
-    """The keys of the groups to recount, in the engine's own types."""
-    width = len(keys[0])
-    columns = {
-        f"k{index}": pa.array([key[index] for key in keys], found.column(f"k{index}").type) for index in range(width)
-    }
-    return pa.table(columns)
-
-
-def _merged(found: pa.Table, certified: Certified, recounted: pa.Table) -> pa.Table:
-    """The proven groups and the recounted ones in one table, with all withheld groups counted."""
-    exact = [row for row in _rows(recounted) if row[1]]
-    again = recounted.column("withheld")[0].as_py() if recounted.num_rows else 0
-    withheld = certified.withheld + int(again or 0)
-    rows = [(withheld, *row[1:]) for row in (*certified.rows, *exact)] or [
-        (withheld, *[None] * (found.num_columns - 1))
-    ]
-    columns = [pa.array([row[index] for row in rows], field.type) for index, field in enumerate(found.schema)]
-    return pa.table(columns, names=found.column_names)
-
-
-def _cleared_arrow(prepared: Prepared, statistics: pa.Table, cleared: ClearedTable) -> pa.Table:
-    """The cleared table as the scratch engine reads it: keys in their own types, measures and flags."""
-    boundary = prepared.program.boundary
-    columns: dict[str, pa.Array] = {"g": pa.array(range(cleared.groups), pa.int64())}
-    for index, values in enumerate(cleared.keys):
-        columns[f"k{index}"] = pa.array(values, statistics.column(f"k{index}").type)
-    for index, aggregate in enumerate(boundary.aggregates):
-        columns[f"m{index}"] = pa.array(cleared.measures[index], _ARROW[aggregate.kind])
-        columns[f"s{index}"] = pa.array(cleared.suppressed[index], pa.bool_())
-        columns[f"h{index}"] = pa.array(cleared.held[index], pa.bool_())
-    return pa.table(columns)
-
-
-def _evidence(
-    prepared: Prepared, cleared: ClearedTable, groups: list[int], flagged: tuple[tuple[int, int], ...]
-) -> tuple[dict[str, Any], ...]:
-    """For the checker: which rule holds each flagged cell, and why."""
-    found = []
-    for row, column in flagged:
-        output = prepared.program.outputs[column].expression
-        for index in measures_of(prepared.program, output):
-            for finding in cleared.evidence[index][groups[row]]:
-                found.append(finding.to_json() | {"cell": [row, column]})
-    return tuple(found)
-
-
-def _flags(table: pa.Table, name: str) -> list[bool]:
-    return [bool(value) for value in table.column(name).to_pylist()]
-
-
-def _masked(column: pa.ChunkedArray, suppressed: list[bool]) -> pa.Array:
-    """A column with every suppressed cell NULL, whatever the expression made of it (coalesce, CASE)."""
-    values = column.to_pylist()
-    return pa.array([None if hide else value for value, hide in zip(values, suppressed, strict=True)], column.type)
 
 
 def _count_true(mask: pa.Table) -> int:
@@ -523,7 +405,3 @@ def _step_finding(error: AmbergateError, incident: str) -> Finding:
         message = f"the data centre must act before this can run (incident {incident}): {error}"
         return Finding("operator", Decision.REFUSE, message)
     return Finding("internal", Decision.REFUSE, f"nothing was released (incident {incident})")
-
-
-def _ms(start: float, end: float) -> float:
-    return round((end - start) * 1000, 2)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ambergate_policies.errors import IntegrityError
 from ambergate_policies.functions import ENGINE_FUNCTIONS
-from ambergate_policies.printing import DATABASE
+from ambergate_policies.places import COHORT, DATABASE, is_cohort_place
 
 _OPERATORS = frozenset(
     {
@@ -25,10 +25,10 @@ _OPERATORS = frozenset(
 )  # fmt: skip
 
 
-def check(plan_json: str, reads: Mapping[str, set[str]], *, keys: bool = False) -> None:
+def check(plan_json: str, reads: Mapping[str, set[str]], *, handed_over: bool = False) -> None:
     """Raises IntegrityError unless the plan reads only `reads` (columns by table), by known operators and functions.
 
-    keys: the statement may also read one table of group keys that the gate itself hands to the engine."""
+    handed_over: the statement may also read tables that the gate itself hands to the engine: group keys, cleared steps."""
     try:
         document = json.loads(plan_json)
         plans = document["plans"]
@@ -37,7 +37,7 @@ def check(plan_json: str, reads: Mapping[str, set[str]], *, keys: bool = False) 
     if document.get("error") or len(plans) != 1:
         raise IntegrityError("the engine does not understand the checked statement")
     for node in _nodes(plans[0]):
-        if not (keys and _is_handed_over(node)):
+        if not (handed_over and _is_handed_over(node)):
             _check_node(node, reads)
 
 
@@ -69,11 +69,8 @@ def _check_node(node: dict[str, Any], reads: Mapping[str, set[str]]) -> None:
 
 def _check_scan(node: dict[str, Any], reads: Mapping[str, set[str]]) -> None:
     data = node.get("function_data") or {}
-    place = (node.get("name"), data.get("catalog"), data.get("schema"))
-    if place != ("seq_scan", DATABASE, "main"):
-        raise IntegrityError("the engine would read something that is not a project table")
-    table = data.get("table")
-    if not isinstance(table, str) or table not in reads:
+    table = _read_as(node.get("name"), data.get("catalog"), data.get("schema"), data.get("table"))
+    if table not in reads:
         raise IntegrityError("the engine would read a table that the query was not checked for")
     names = node.get("names") or []
     for column in node.get("column_indexes") or []:
@@ -82,6 +79,17 @@ def _check_scan(node: dict[str, Any], reads: Mapping[str, set[str]]) -> None:
             continue
         if names[index] not in reads[table]:
             raise IntegrityError("the engine would read a column that the query was not checked for")
+
+
+def _read_as(scan: Any, database: Any, schema: Any, table: Any) -> str:
+    """What `reads` calls a scanned table. Raises IntegrityError unless it is one of the project's, or the one table of
+    a cohort table's file."""
+    if scan == "seq_scan" and schema == "main" and isinstance(table, str):
+        if database == DATABASE and not is_cohort_place(table):
+            return table
+        if is_cohort_place(database) and table == COHORT:
+            return str(database)
+    raise IntegrityError("the engine would read something that is not a project table")
 
 
 def _check_function(node: dict[str, Any]) -> None:

@@ -11,43 +11,34 @@ from dataclasses import dataclass
 from datetime import date
 
 from ambergate_policies import boundplan, certificates, clearing, postprocessing, public, statistics
-from ambergate_policies.agreement import Agreement
+from ambergate_policies.agreement import Agreement, Purpose
 from ambergate_policies.algebra.relations import Program, PublicProgram, scans
-from ambergate_policies.catalogue import Catalogue, Role
+from ambergate_policies.authorisation import Session, obstacle, pack_obstacle
+from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.certificates import UNCERTAIN, Certified
 from ambergate_policies.clearing import ClearedTable
 from ambergate_policies.errors import UserError
+from ambergate_policies.fitting import mismatches
+from ambergate_policies.granting import Use, denial
 from ambergate_policies.lowering.fanout import FanOut
-from ambergate_policies.lowering.query import lower
+from ambergate_policies.lowering.query import Step, lower
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.packs import RulePack
+from ambergate_policies.strictness import effective
 from ambergate_policies.verdict import Decision, Finding, QueryRefused
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedPublic:
-    """A query over reference tables: one statement, nothing to clear."""
-
-    columns: tuple[str, ...]
-    statement: str
-    reads: dict[str, set[str]]
-
-    def check_plan(self, plan_json: str) -> None:
-        """Raises IntegrityError unless the engine understood the statement as the kernel did."""
-        boundplan.check(plan_json, self.reads)
-
-
-@dataclass(frozen=True, slots=True)
 class Demand:
-    """What must hold of public data alone. `statement` gives one number; `require` refuses unless it is 0."""
+    """What must hold of public data alone, earlier steps among it. `statement` gives one number; `require` refuses unless it is 0."""
 
     statement: str
     reads: dict[str, set[str]]
     finding: Finding
 
-    def check_plan(self, plan_json: str) -> None:
+    def check_plan(self, plan_json: str, *, handed_over: bool = False) -> None:
         """Raises IntegrityError unless the engine understood the statement as the kernel did."""
-        boundplan.check(plan_json, self.reads)
+        boundplan.check(plan_json, self.reads, handed_over=handed_over)
 
     def require(self, rows: Sequence[Sequence[object]]) -> None:
         """Raises QueryRefused with the demand's finding."""
@@ -62,11 +53,28 @@ def _demand(fan_out: FanOut) -> Demand:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A query that may run, as texts for the engine: `certificate` first where there is one, then `recount` for the
+class PreparedPublic:
+    """A step over reference tables and earlier steps: one statement, nothing to clear. Its result has `o0`.. and the
+    flags `s0`.. of suppressed cells that went into them."""
+
+    table: str
+    columns: tuple[str, ...]
+    statement: str
+    reads: dict[str, set[str]]
+    demands: tuple[Demand, ...] = ()
+
+    def check_plan(self, plan_json: str, *, handed_over: bool = False) -> None:
+        """Raises IntegrityError unless the engine understood the statement as the kernel did."""
+        boundplan.check(plan_json, self.reads, handed_over=handed_over)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBoundary:
+    """A step that clears, as texts for the engine: `certificate` first where there is one, then `recount` for the
     groups it could not prove (over a table `u` of their keys), or `statement` for everything. `reads`: what their
     plans may touch. `demands` are asked of public data before any of them."""
 
+    table: str
     program: Program
     pack: RulePack
     statement: str
@@ -80,9 +88,9 @@ class Prepared:
         """The names of the result's columns, as the researcher wrote them."""
         return tuple(output.name for output in self.program.outputs)
 
-    def check_plan(self, plan_json: str, *, recount: bool = False) -> None:
+    def check_plan(self, plan_json: str, *, handed_over: bool = False) -> None:
         """Raises IntegrityError unless the engine understood the statement as the kernel did."""
-        boundplan.check(plan_json, self.reads, keys=recount)
+        boundplan.check(plan_json, self.reads, handed_over=handed_over)
 
     def certify(self, rows: Sequence[Sequence[object]]) -> Certified:
         """Which groups the certificate's rows prove to be safe."""
@@ -98,6 +106,22 @@ class Prepared:
         return postprocessing.statement(self.program)
 
 
+PreparedStep = PreparedBoundary | PreparedPublic
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A query that may run: its steps in order. Each may read the cleared tables of those before it, which the engine
+    is given under the steps' names; the last one is the result."""
+
+    steps: tuple[PreparedStep, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the result's columns, as the researcher wrote them."""
+        return self.steps[-1].columns
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """One agreement's kernel. Raises UserError when agreement and catalogue do not fit each other."""
@@ -107,75 +131,68 @@ class Kernel:
     pack: RulePack
 
     def __post_init__(self) -> None:
-        problems = list(mismatches(self.catalogue, self.agreement))
-        if problems:
-            raise UserError("; ".join(problems))
+        if problems := list(mismatches(self.catalogue, self.agreement)):
+            raise UserError("; ".join(problem.text for problem in problems))
 
-    def prepare(self, text: str, *, account: str | None, on: date) -> Prepared | PreparedPublic:
+    def prepare(
+        self, text: str, *, account: str | None, on: date, purpose: str | None = None, territory: str | None = None
+    ) -> Prepared:
         """Check one query of one person on one day. Raises QueryRefused with findings that say what to change.
 
-        account: None for an administrator's trial of the agreement (`ambergate replay`)."""
-        self.authorise(account, on)
+        account, purpose, territory: see `authorisation.Session`."""
+        purpose_of_session = self.authorise(Session(account, purpose, territory), on)
         try:
-            lowered = lower(Reading(text, on), self.catalogue, self.agreement)
-            if isinstance(lowered.program, PublicProgram):
-                return _prepared_public(lowered.program)
-            return self._prepared(lowered.program, lowered.fan_outs)
+            reading = Reading(text, on)
+            steps = lower(reading, self.catalogue, self.agreement)
+            for step in steps:
+                self._require_granted(reading, step, purpose_of_session)
+            return Prepared(tuple(self._prepared(step) for step in steps))
         except RecursionError:
             finding = Finding("size", Decision.REFUSE, "the query is nested too deeply", hint="use WITH, or IN (...)")
             raise QueryRefused(finding) from None
 
-    def _prepared(self, program: Program, fan_outs: tuple[FanOut, ...]) -> Prepared:
-        boundary, minimum = program.boundary, self.pack.threshold.minimum
-        return Prepared(
-            program,
-            self.pack,
+    def _prepared(self, step: Step) -> PreparedStep:
+        demands = tuple(_demand(fan_out) for fan_out in step.fan_outs)
+        if isinstance(step.program, PublicProgram):
+            return _prepared_public(step.table, step.program, demands)
+        boundary = step.program.boundary
+        reads = statistics.reads(boundary.relation, statistics.all_expressions(boundary))
+        pack = effective(self.pack, self.catalogue, reads)
+        minimum = pack.threshold.minimum
+        return PreparedBoundary(
+            step.table,
+            step.program,
+            pack,
             statement=statistics.statement(boundary, minimum),
             certificate=certificates.statement(boundary, minimum),
             recount=statistics.statement(boundary, minimum, only=UNCERTAIN),
-            reads=statistics.reads(boundary.relation, statistics.all_expressions(boundary)),
-            demands=tuple(_demand(fan_out) for fan_out in fan_outs),
+            reads=reads,
+            demands=demands,
         )
 
-    def authorise(self, account: str | None, on: date) -> None:
-        """Raises QueryRefused unless the agreement lets this account in on this day."""
-        agreement, terms = self.agreement, self.agreement.terms
-        if agreement.suspended:
-            raise _refused("suspended", f"agreement {agreement.agreement} is suspended", terms.clause)
-        if not terms.in_force(on):
-            message = f"agreement {agreement.agreement} is in force from {terms.start} to {terms.end} only"
-            raise _refused("not-in-force", message, terms.clause)
-        if account is not None and agreement.person(account) is None:
-            raise _refused("not-named", f"this account is not named on agreement {agreement.agreement}", "parties")
+    def authorise(self, session: Session, on: date) -> Purpose:
+        """The purpose that a session asks for. Raises QueryRefused unless the agreement lets it ask on this day."""
+        finding = obstacle(self.agreement, session, on) or pack_obstacle(self.agreement, self.pack)
+        if finding is not None:
+            raise QueryRefused(finding)
+        return self.agreement.purpose_of(session.purpose) or self.agreement.purpose
+
+    def _require_granted(self, reading: Reading, step: Step, purpose: Purpose) -> None:
+        """Raises QueryRefused unless what a step reads is granted for the purpose, and to be linked."""
+        program = step.program
+        relation = program.relation if isinstance(program, PublicProgram) else program.boundary.relation
+        uses = [Use(scan.source, (scan.table,), scan.owner is not None) for scan in scans(relation)]
+        if found := denial(self.agreement, purpose, uses):
+            node = reading.scanned.get(found.source)
+            raise reading.refuse(found.rule, found.message, node, hint=found.hint, clause=found.clause)
 
 
-def _prepared_public(program: PublicProgram) -> PreparedPublic:
+def _prepared_public(table: str, program: PublicProgram, demands: tuple[Demand, ...]) -> PreparedPublic:
     if any(scan.owner is not None for scan in scans(program.relation)):
         raise _refused("row-level", "a table about persons cannot be read as a reference table", "data")
     reads = statistics.reads(program.relation, statistics.within(program.relation))
-    return PreparedPublic(program.names, public.statement(program), reads)
+    return PreparedPublic(table, program.names, public.statement(program), reads, demands)
 
 
 def _refused(rule: str, message: str, clause: str) -> QueryRefused:
     return QueryRefused(Finding(rule, Decision.REFUSE, message, hint="ask the data centre", clause=clause))
-
-
-def mismatches(catalogue: Catalogue, agreement: Agreement) -> Sequence[str]:
-    """What an agreement grants that its catalogue does not have, one line each."""
-    problems = []
-    if agreement.data.catalogue != catalogue.catalogue:
-        problems.append(f"the agreement is over catalogue {agreement.data.catalogue!r}, not {catalogue.catalogue!r}")
-    for grant in agreement.data.tables:
-        table = catalogue.tables.get(grant.table)
-        if table is None:
-            problems.append(f"clause {grant.clause}: the catalogue has no table {grant.table!r}")
-            continue
-        extra = [grant.period.column] if grant.period else []
-        extra += [grant.cohort.column] if grant.cohort else []
-        for name in (*grant.columns, *extra):
-            column = table.columns.get(name)
-            if column is None:
-                problems.append(f"clause {grant.clause}: {grant.table} has no column {name!r}")
-            elif column.role is Role.IDENTIFIER:
-                problems.append(f"clause {grant.clause}: {grant.table}.{name} identifies people and cannot be granted")
-    return problems

@@ -36,6 +36,7 @@ from ambergate_policies.algebra.expressions import (
 )
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import (
+    Cleared,
     Derived,
     Group,
     Join,
@@ -46,8 +47,8 @@ from ambergate_policies.algebra.relations import (
     Values,
 )
 from ambergate_policies.functions import ALLOWED, DATE_PARTS, INTERVAL_UNITS
+from ambergate_policies.places import DATABASE, is_cohort_place
 
-DATABASE = "project"
 OWNER = "person key"
 """Not a name that a column can have (names.py): nothing granted can stand in its place."""
 CAST_TARGETS = frozenset({"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(18,3)", "VARCHAR", "DATE", "TIMESTAMP"})
@@ -242,6 +243,8 @@ def relation(node: Relation, used: dict[str, set[str]]) -> str:
             return _scan(node, used.get(node.source, set()))
         case Values():
             return _values(node)
+        case Cleared(source=source, table=table):
+            return f"{handed_over(table)} AS {_internal(source)}"
         case Join(kind=kind, left=left, right=right, on=on):
             if on is None:
                 return f"({relation(left, used)} CROSS JOIN {relation(right, used)})"
@@ -264,11 +267,17 @@ def _scan(node: Scan, used: set[str]) -> str:
         items.append(f"{quoted(node.owner)} AS {quoted(OWNER)}")
         conditions.append(f"({quoted(node.owner)} IS NOT NULL)")
     inner = f"SELECT {', '.join(items) or '1 AS ' + quoted('one')}"
-    inner += f" FROM {quoted(DATABASE)}.{quoted('main')}.{quoted(node.table)} AS {_internal(node.source)}"
+    inner += f" FROM {quoted(_database(node))}.{quoted('main')}.{quoted(node.table)} AS {_internal(node.source)}"
     if node.row_filter is not None:
         conditions.append(expression(node.row_filter))
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"({inner}{where}) AS {_internal(node.source)}"
+
+
+def _database(node: Scan) -> str:
+    if node.place is not None and not is_cohort_place(node.place):
+        raise PrintingError("a database that is not the project's")
+    return DATABASE if node.place is None else node.place
 
 
 def _values(node: Values) -> str:
@@ -287,8 +296,22 @@ def _derived(node: Derived, used: dict[str, set[str]]) -> str:
     if node.group is not None:
         items += [f"{_partial(partial)} AS {quoted(name)}" for name, partial in node.group.partials]
         tail += _group(node.group, node.owners)
+    if not node.owners:
+        tail += _ordered(node)
     word = "SELECT DISTINCT" if node.distinct else "SELECT"
     return f"{word} {', '.join(items) or '1 AS ' + quoted('one')}{tail}"
+
+
+def _ordered(node: Derived) -> str:
+    order = ordering(node.order)
+    text = f" ORDER BY {', '.join(order)}" if order else ""
+    text += f" LIMIT {int(node.limit)}" if node.limit is not None else ""
+    return text + (f" OFFSET {int(node.offset)}" if node.offset else "")
+
+
+def handed_over(table: str) -> str:
+    """A table that the gate itself gives to the engine, where no table of the project can stand in its place."""
+    return f'"temp"."main".{_internal(table)}'
 
 
 def _group(group: Group, owners: tuple[Owner, ...]) -> str:

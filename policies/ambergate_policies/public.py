@@ -1,18 +1,70 @@
-"""Printing a query over Public relations: reference tables and VALUES, which are about nobody."""
+"""Printing a query over Public relations: reference tables, VALUES, and what earlier steps have cleared.
+
+A cell that was suppressed in an earlier step is NULL there, so nothing has to be hidden here. Its flag is carried along
+row by row, that the researcher may tell a suppressed cell from an empty one: through projections and joins, not through
+sums over many cells.
+"""
 
 from __future__ import annotations
 
-from ambergate_policies.algebra.relations import PublicProgram
-from ambergate_policies.printing import columns_used, expression, ordering, quoted, relation
+from dataclasses import replace
+
+from ambergate_policies.algebra.expressions import Column, Expression, Literal, Logical, Window, walk
+from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.algebra.relations import Cleared, Derived, Join, PublicProgram, Relation
+from ambergate_policies.printing import columns_used, expression, quoted, relation
 from ambergate_policies.statistics import MAX_GROUPS, within
+
+_FALSE = Literal(False, Kind.BOOL)
+_FLAG = "s "
 
 
 def statement(program: PublicProgram) -> str:
-    """The whole query; its columns are `o0`.. in the order of `program.names`."""
-    used = columns_used(within(program.relation))
-    items = ", ".join(f"{expression(column)} AS {quoted(f'o{i}')}" for i, column in enumerate(program.columns))
-    text = f"SELECT {items} FROM {relation(program.relation, used)}"
-    order = ordering(program.order)
-    text += f" ORDER BY {', '.join(order)}" if order else ""
-    text += f" LIMIT {min(program.limit if program.limit is not None else MAX_GROUPS, MAX_GROUPS)}"
-    return text + (f" OFFSET {program.offset}" if program.offset else "")
+    """The whole query: columns `o0`.. in the order of `program.names`, then `s0`.., true where a suppressed cell went
+    into the output."""
+    flagged = _Flagged()
+    source = flagged.relation(program.relation)
+    flags = [flagged.of(column) or _FALSE for column in program.columns]
+    used = columns_used([*within(source), *flags])
+    items = [f"{expression(column)} AS {quoted(f'o{i}')}" for i, column in enumerate(program.columns)]
+    items += [f"coalesce({expression(flag)}, false) AS {quoted(f's{i}')}" for i, flag in enumerate(flags)]
+    return f"SELECT {', '.join(items)} FROM {relation(source, used)} LIMIT {MAX_GROUPS}"
+
+
+class _Flagged:
+    """Gives every derived relation a flag beside each of its items, where a suppressed cell can go into it."""
+
+    def __init__(self) -> None:
+        self._flags: dict[tuple[str, str], Column] = {}
+
+    def relation(self, node: Relation) -> Relation:
+        match node:
+            case Cleared(source=source, columns=columns):
+                for index, column in enumerate(columns):
+                    self._flags[source, column.name] = Column(source, f"s{index}", Kind.BOOL)
+                return node
+            case Join(left=left, right=right):
+                return replace(node, left=self.relation(left), right=self.relation(right))
+            case Derived(relation=inner, group=None, distinct=False):
+                return self._derived(replace(node, relation=self.relation(inner)))
+            case _:
+                return node
+
+    def _derived(self, node: Derived) -> Derived:
+        items = list(node.items)
+        for name, item in node.items:
+            flag = self.of(item)
+            if flag is not None:
+                items.append((_FLAG + name, flag))
+                self._flags[node.source, name] = Column(node.source, _FLAG + name, Kind.BOOL)
+        return replace(node, items=tuple(items))
+
+    def of(self, node: Expression) -> Expression | None:
+        """Whether a suppressed cell of its own row goes into an expression; None where none can."""
+        if isinstance(node, Window):
+            return None
+        read = (self._flags.get((part.source, part.name)) for part in walk(node) if isinstance(part, Column))
+        flags = tuple(dict.fromkeys(flag for flag in read if flag is not None))
+        if len(flags) <= 1:
+            return flags[0] if flags else None
+        return Logical("OR", flags)

@@ -10,9 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import UnionType
 
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, IsNull, Measure, Not, Owner, walk
+from ambergate_policies import pairs
+from ambergate_policies.algebra.expressions import (
+    Aggregate,
+    Column,
+    Expression,
+    IsNull,
+    Logical,
+    Measure,
+    Not,
+    Owner,
+    walk,
+)
+from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import Boundary, Derived, Join, JoinKind, Relation, Scan, scans
-from ambergate_policies.printing import OWNER, columns_used, expression, owner_of, quoted, relation
+from ambergate_policies.printing import OWNER, columns_used, expression, handed_over, owner_of, quoted, relation
 
 MAX_GROUPS = 50_000
 HEAD = 2
@@ -24,6 +36,7 @@ SPREAD = {
     (Measure.DEVIATION, True): "stddev_pop",
     (Measure.VARIANCE, False): "var_samp",
     (Measure.VARIANCE, True): "var_pop",
+    (Measure.ERROR, True): "stddev_pop",  # over the root of the rounded number of rows
 }
 
 
@@ -35,7 +48,8 @@ class Cell:
     complement: with a row for which the condition does not hold, or for a count of persons without any for which it
     holds (None where there is no condition);
     rows: rows with a value; counted: rows for which the condition holds, or whose value is not zero;
-    spread, outlier: squared deviations of rows from the mean, summed over all and over the person with most;
+    spread, outlier: squared deviations of rows from the mean, summed over all and over the person with most (pairs.py
+    says what they are of a pair);
     value: the plain statistic; absolute, largest, second: sum and two largest of absolute per-person contributions.
     """
 
@@ -53,6 +67,10 @@ class Cell:
     presence: bool
     spread: float = 0.0
     outlier: float = 0.0
+    whole: bool = False
+    """The values are whole numbers, or ..."""
+    dated: bool = False
+    """... dates, as numbers of days."""
 
 
 NUMBERS = ("domain", "contributing", "complement", "rows", "counted", "value", "absolute", "largest", "second",
@@ -91,17 +109,25 @@ def cell(
         spread=float(given["spread"] or 0),
         outlier=float(given["outlier"] or 0),
         presence=presence,
+        whole=aggregate.argument is not None and aggregate.argument.kind is Kind.INT,
+        dated=aggregate.kind is Kind.DATE,
     )
 
 
 def is_presence(boundary: Boundary, aggregate: Aggregate) -> bool:
     """`count(column)` of a column that a table has, and that no subquery computed and no outer join left out: whether
     it is filled is then a property of the data, and not of the query. Likewise the person key of an inner join."""
-    match aggregate.argument:
+    return aggregate.argument is not None and _asks_presence(boundary.relation, aggregate.argument)
+
+
+def _asks_presence(relation: Relation, condition: Expression) -> bool:
+    match condition:
         case Not(part=IsNull(part=Column())):
-            return _inner(boundary.relation, Scan)
+            return _inner(relation, Scan)
         case Not(part=IsNull(part=Owner())):
-            return _inner(boundary.relation, Scan | Derived)
+            return _inner(relation, Scan | Derived)
+        case Logical(operator="AND", parts=parts):  # the rows with all of them: regr_count
+            return all(_asks_presence(relation, part) for part in parts)
         case _:
             return False
 
@@ -152,8 +178,10 @@ class Statement:
         parts += [part for index in windows for part in self._window(index)]
         distinct = [index for index, aggregate in self.measures if aggregate.measure is Measure.DISTINCT]
         parts += [part for index in distinct for part in self._distinct(index)]
+        paired = [index for index, aggregate in self.own() if aggregate.measure in pairs.PAIRS]
+        parts += [part for index in paired for part in pairs.deviations(index, self.keys)]
         joined = "g" + "".join(
-            f" LEFT JOIN {name} ON {self.same_group(name)}" for name in self._beside(windows + distinct)
+            f" LEFT JOIN {name} ON {self.same_group(name)}" for name in self._beside(windows + distinct + paired)
         )
         few = f"persons < {self.minimum}"
         withheld = self.withheld("g", few, "p", quoted(OWNER)) if self.keys else "(SELECT 0 AS withheld)"
@@ -194,7 +222,7 @@ class Statement:
         where = f" WHERE {expression(boundary.condition)}" if boundary.condition is not None else ""
         text = f"SELECT {', '.join(items)} FROM {relation(boundary.relation, used)}{where}"
         if self.only is not None:
-            text = f"SELECT * FROM ({text}) AS g SEMI JOIN {quoted(self.only)} AS u ON {self.same_group('u')}"
+            text = f"SELECT * FROM ({text}) AS g SEMI JOIN {handed_over(self.only)} AS u ON {self.same_group('u')}"
         return f"base AS ({text})"
 
     # -- p: each person's partials per group
@@ -222,6 +250,8 @@ class Statement:
         for index, aggregate in self.measures:
             if (word := SPREAD.get((aggregate.measure, aggregate.population))) is not None:
                 items.append(f"{word}(a{self.slots[index]}) AS v{index}")
+            elif aggregate.measure in pairs.PAIRS:
+                items.append(pairs.value(index, self.slots[index], aggregate))
         if not items:
             return ""
         group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
@@ -289,7 +319,8 @@ class Statement:
         deviating = {index for index, _ in self.deviating()}
         for index, aggregate in self.measures:
             slot = self.slots[index]
-            numbers = _numbers(slot, aggregate)
+            paired = aggregate.measure in pairs.PAIRS
+            numbers = pairs.numbers(index, slot, aggregate) if paired else _numbers(slot, aggregate)
             if slot in deviating:
                 numbers |= {"spread": f"d.b{slot}", "outlier": f"d.t{slot}"}
             if (aggregate.measure, aggregate.population) in SPREAD:
@@ -325,18 +356,21 @@ def _key(key: Expression) -> str:
 def _slot(aggregates: tuple[Aggregate, ...], index: int) -> int:
     """The first measure with the same inputs."""
     wanted = aggregates[index]
-    if wanted.measure not in _MAGNITUDES:
+    family = next((family for family in (_MAGNITUDES, pairs.PAIRS) if wanted.measure in family), None)
+    if family is None:
         return index
-    same = (wanted.argument, wanted.domain)
     return next(
         place
         for place, other in enumerate(aggregates)
-        if other.measure in _MAGNITUDES and (other.argument, other.domain) == same
+        if other.measure in family
+        and (other.argument, other.second, other.domain) == (wanted.argument, wanted.second, wanted.domain)
     )
 
 
 def _inputs(index: int, aggregate: Aggregate) -> list[str]:
     """What `base` carries for a measure: `a` its argument, `d` its domain."""
+    if aggregate.measure in pairs.PAIRS:
+        return pairs.inputs(index, aggregate)
     argument = "NULL" if aggregate.argument is None else expression(aggregate.argument)
     domain = None if aggregate.domain is None else expression(aggregate.domain)
     if aggregate.measure in CONDITIONS:
@@ -352,6 +386,8 @@ def _inputs(index: int, aggregate: Aggregate) -> list[str]:
 
 
 def _partials(index: int, aggregate: Aggregate) -> list[str]:
+    if aggregate.measure in pairs.PAIRS:
+        return pairs.partials(index)
     if aggregate.measure in CONDITIONS:
         return [] if aggregate.argument is None else [f"count_if(a{index}) AS c{index}"]
     if aggregate.measure is Measure.PROPORTION:
@@ -365,6 +401,8 @@ def _partials(index: int, aggregate: Aggregate) -> list[str]:
 
 
 def _merged(index: int, aggregate: Aggregate) -> list[str]:
+    if aggregate.measure in pairs.PAIRS:
+        return pairs.merged(index)
     c, s, z = f"c{index}", f"s{index}", f"z{index}"
     if aggregate.measure in CONDITIONS:
         if aggregate.argument is None:
@@ -429,7 +467,7 @@ def all_expressions(boundary: Boundary) -> list[Expression]:
     """Every expression that reads columns of the relation, joins and subqueries included."""
     found: list[Expression] = [*boundary.keys]
     for aggregate in boundary.aggregates:
-        found += [part for part in (aggregate.argument, aggregate.domain) if part is not None]
+        found += aggregate.parts()
     if boundary.condition is not None:
         found.append(boundary.condition)
     return found + within(boundary.relation)
@@ -441,7 +479,7 @@ def within(node: Relation) -> list[Expression]:
         case Join(left=left, right=right, on=on):
             return [*within(left), *within(right), *([on] if on is not None else [])]
         case Derived():
-            found = [item for _, item in node.items]
+            found = [item for _, item in node.items] + [item.expression for item in node.order]
             found += [node.condition] if node.condition is not None else []
             if node.group is not None:
                 found += node.group.keys
@@ -457,7 +495,7 @@ def reads(relation: Relation, expressions: list[Expression]) -> dict[str, set[st
     used = columns_used(expressions)
     tables: dict[str, set[str]] = {}
     for scan in scans(relation):
-        names = tables.setdefault(scan.table, set())
+        names = tables.setdefault(scan.read_as, set())
         names |= {column.name for column in scan.columns if column.name in used.get(scan.source, set())}
         if scan.owner is not None:
             names.add(scan.owner)

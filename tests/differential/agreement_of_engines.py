@@ -91,7 +91,7 @@ def _compared(world: World, sql: str, gate: Gate, recorder: Held, tally: Tally) 
         raise Disagreement(f"seed {world.seed}: failed ({answer.findings[0].message}): {sql}")
     if answer.verdict == "refused":
         return answer
-    program = world.kernel.prepare(sql, account="amara", on=gates.NOON.date()).program
+    program = world.kernel.prepare(sql, account="amara", on=gates.NOON.date()).steps[-1].program
     assert isinstance(program, Program)
     reference = expected(program, world.tables, world.kernel.pack)
     _same(world, sql, answer, recorder.last, reference)

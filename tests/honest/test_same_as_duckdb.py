@@ -19,7 +19,7 @@ from tests.small_project import gates, population
 
 from ambergate_extension.pipeline import Gate
 from ambergate_policies.algebra.expressions import Measure
-from ambergate_policies.kernel import Kernel, Prepared, PreparedPublic
+from ambergate_policies.kernel import Kernel, PreparedBoundary, PreparedPublic
 from ambergate_policies.packs import RulePack
 from ambergate_policies.verdict import QueryRefused
 
@@ -87,15 +87,15 @@ def test_the_kernel_reads_a_query_as_duckdb_does(both: Both, case: Case) -> None
 
 def comparable(kernel: Kernel, sql: str) -> bool:
     try:
-        prepared = kernel.prepare(sql, account=gates.ACCOUNT, on=gates.NOON.date())
+        steps = kernel.prepare(sql, account=gates.ACCOUNT, on=gates.NOON.date()).steps
     except QueryRefused:
         return False
-    if isinstance(prepared, PreparedPublic):
+    if len(steps) == 1 and isinstance(steps[0], PreparedPublic):
         return True
-    assert isinstance(prepared, Prepared)
-    if prepared.program.windows:  # computed over the cleared rows, which lack the withheld groups
+    # What is computed over cleared rows lacks the withheld groups.
+    if len(steps) > 1 or not isinstance(steps[0], PreparedBoundary) or steps[0].program.windows:
         return False
-    return not OWN_MEANING & {aggregate.measure for aggregate in prepared.program.boundary.aggregates}
+    return not OWN_MEANING & {aggregate.measure for aggregate in steps[0].program.boundary.aggregates}
 
 
 def same(released: tuple[Any, ...], plain: tuple[Any, ...]) -> bool:

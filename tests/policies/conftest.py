@@ -10,10 +10,10 @@ import pytest
 from tests.small_project import gates, population
 
 from ambergate_extension.pipeline import Gate
-from ambergate_policies.kernel import Kernel, Prepared
+from ambergate_policies.kernel import Kernel, PreparedBoundary
 from ambergate_policies.verdict import Finding, QueryRefused
 
-Prepare = Callable[[str], Prepared]
+Prepare = Callable[[str], PreparedBoundary]
 Refusal = Callable[[str], Finding]
 
 
@@ -24,7 +24,14 @@ def kernel() -> Kernel:
 
 @pytest.fixture
 def prepare(kernel: Kernel) -> Prepare:
-    return lambda sql: kernel.prepare(sql, account=gates.ACCOUNT, on=gates.NOON.date())
+    """The last step of a query, which clears."""
+
+    def prepared(sql: str) -> PreparedBoundary:
+        step = kernel.prepare(sql, account=gates.ACCOUNT, on=gates.NOON.date()).steps[-1]
+        assert isinstance(step, PreparedBoundary)
+        return step
+
+    return prepared
 
 
 @pytest.fixture

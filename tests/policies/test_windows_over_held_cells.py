@@ -8,10 +8,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from ambergate_policies.kernel import Prepared
+from ambergate_policies.kernel import PreparedBoundary
 
 
-def flags_of(prepared: Prepared) -> dict[str, list[bool]]:
+def flags_of(prepared: PreparedBoundary) -> dict[str, list[bool]]:
     """The held flags of each output over three cleared groups, of which the last one's measure is held."""
     cleared = pa.table(
         {
@@ -29,11 +29,11 @@ def flags_of(prepared: Prepared) -> dict[str, list[bool]]:
 
 
 @pytest.mark.parametrize("window", ["sum(sum(bmi)) OVER ()", "lag(sum(bmi)) OVER (ORDER BY region DESC)"])
-def test_a_window_over_a_held_cell_is_held_in_every_row(prepare: Callable[[str], Prepared], window: str) -> None:
+def test_a_window_over_a_held_cell_is_held_in_every_row(prepare: Callable[[str], PreparedBoundary], window: str) -> None:
     prepared = prepare(f"SELECT region, sum(bmi), {window} FROM person GROUP BY region ORDER BY region")
     assert flags_of(prepared) == {"h0": [False] * 3, "h1": [False, False, True], "h2": [True] * 3}
 
 
-def test_without_a_window_only_the_held_cell_is(prepare: Callable[[str], Prepared]) -> None:
+def test_without_a_window_only_the_held_cell_is(prepare: Callable[[str], PreparedBoundary]) -> None:
     prepared = prepare("SELECT region, sum(bmi), sum(bmi) / 2 FROM person GROUP BY region ORDER BY region")
     assert flags_of(prepared) == {"h0": [False] * 3, "h1": [False, False, True], "h2": [False, False, True]}

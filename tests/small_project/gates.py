@@ -10,7 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from ambergate_extension.engine import EngineProcess
+from ambergate_extension.engine.process import NO_TABLES
 from ambergate_extension.engine.worker import Worker
+from ambergate_extension.execution import Tables
 from ambergate_extension.pipeline import Answer, Gate
 from ambergate_extension.replay import NothingRecorded, record
 from ambergate_policies.agreement import Agreement, read_agreement
@@ -32,7 +34,12 @@ def agreement() -> Agreement:
 
 
 def kernel(pack: str = "nhse-sde") -> Kernel:
-    return Kernel(catalogue(), agreement(), read_pack(pack))
+    return Kernel(catalogue(), under(agreement(), pack), read_pack(pack))
+
+
+def under(agreement: Agreement, pack: str) -> Agreement:
+    """The agreement with another rule pack in its terms."""
+    return agreement.model_copy(update={"terms": agreement.terms.model_copy(update={"rule_pack": pack})})
 
 
 class NearEngine:
@@ -46,14 +53,14 @@ class NearEngine:
         }
         self._worker: Worker | None = Worker(opening, None)
 
-    def plan(self, statement: str, keys: pa.Table | None = None) -> str:
-        return self._open().plan(statement, keys)
+    def plan(self, statement: str, tables: Tables = NO_TABLES) -> str:
+        return self._open().plan(statement, tables)
 
-    def run(self, statement: str, keys: pa.Table | None = None) -> pa.Table:
-        return self._open().run(statement, keys)
+    def run(self, statement: str, tables: Tables = NO_TABLES) -> pa.Table:
+        return self._open().run(statement, tables)
 
-    def post(self, statement: str, cleared: pa.Table) -> pa.Table:
-        return self._open().post(statement, cleared)
+    def post(self, statement: str, tables: Tables) -> pa.Table:
+        return self._open().post(statement, tables)
 
     def close(self) -> None:
         self._worker = None

@@ -9,15 +9,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
 from ambergate_datasets.engines.connection import Limits
 from ambergate_extension.engine.frames import BrokenFrame, read_frame, write_frame
+from ambergate_extension.engine.tables import from_bytes, pack
 from ambergate_policies.errors import AmbergateError, OperatorError
+
+NO_TABLES: Mapping[str, pa.Table] = MappingProxyType({})
 
 
 class EngineFailure(AmbergateError):
@@ -67,17 +72,17 @@ class EngineProcess:
             self.close()
             raise OperatorError(str(header.get("message", "the engine could not start")))
 
-    def plan(self, statement: str, keys: pa.Table | None = None) -> str:
-        """The bound plan (JSON) of a statement; `keys` is the table `u` of group keys that it may read."""
-        return self._ask({"do": "plan", "statement": statement}, _to_bytes(keys))[1].decode("utf-8")
+    def plan(self, statement: str, tables: Mapping[str, pa.Table] = NO_TABLES) -> str:
+        """The bound plan (JSON) of a statement; `tables` are those that it may read beside the project's."""
+        return self._ask("plan", statement, tables).decode("utf-8")
 
-    def run(self, statement: str, keys: pa.Table | None = None) -> pa.Table:
+    def run(self, statement: str, tables: Mapping[str, pa.Table] = NO_TABLES) -> pa.Table:
         """The rows of a checked statement."""
-        return _from_bytes(self._ask({"do": "run", "statement": statement}, _to_bytes(keys))[1])
+        return from_bytes(self._ask("run", statement, tables))
 
-    def post(self, statement: str, cleared: pa.Table) -> pa.Table:
-        """The rows of a statement over the cleared table, computed apart from the project's data."""
-        return _from_bytes(self._ask({"do": "post", "statement": statement}, _to_bytes(cleared))[1])
+    def post(self, statement: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """The rows of a statement over cleared tables, computed apart from the project's data."""
+        return from_bytes(self._ask("post", statement, tables))
 
     def cancel(self) -> None:
         """End the running question from another thread. The next one starts a new worker."""
@@ -97,15 +102,16 @@ class EngineProcess:
             self._temp.cleanup()
             self._temp = None
 
-    def _ask(self, request: dict[str, Any], body: bytes = b"") -> tuple[dict[str, Any], bytes]:
+    def _ask(self, what: str, statement: str, tables: Mapping[str, pa.Table]) -> bytes:
         self.start()
-        header, answer = self._exchange(request, body)
+        sizes, body = pack(tables)
+        header, answer = self._exchange({"do": what, "statement": statement, "tables": sizes}, body)
         if header.get("error") == "memory":
             self.close()
             raise EngineFailure("memory")
         if "error" in header:
             raise EngineFailure(f"{header.get('class', 'error')}")
-        return header, answer
+        return answer
 
     def _exchange(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         process = self._process
@@ -134,16 +140,3 @@ class EngineProcess:
     def _kill(self) -> None:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
-
-
-def _to_bytes(table: pa.Table | None) -> bytes:
-    if table is None:
-        return b""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def _from_bytes(body: bytes) -> pa.Table:
-    return pa.ipc.open_stream(pa.py_buffer(body)).read_all()

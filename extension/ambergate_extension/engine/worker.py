@@ -11,7 +11,7 @@ import io
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ import pyarrow as pa
 
 from ambergate_datasets.engines.connection import Limits, attach, connect, lock_down
 from ambergate_extension.engine.frames import BrokenFrame, read_frame, write_frame
+from ambergate_extension.engine.tables import to_bytes, unpack
 from ambergate_policies.algebra.relations import CLEARED
-from ambergate_policies.certificates import UNCERTAIN
 from ambergate_policies.errors import AmbergateError
 
 PR_SET_DUMPABLE = 4
@@ -40,36 +40,37 @@ class Worker:
         lock_down(self._data)
         self._scratch = connect(Limits(memory_mb=512, temp_mb=64, threads=1), temp)
         lock_down(self._scratch)
-        self.post(f"SELECT * FROM {CLEARED}", pa.table({"g": [0]}))  # the first result loads what later ones need
+        self.post(
+            f"SELECT * FROM {CLEARED}", {CLEARED: pa.table({"g": [0]})}
+        )  # the first result loads what later ones need
 
-    def plan(self, statement: str, keys: pa.Table | None) -> str:
-        """The bound plan of a statement, as JSON. `keys`, if any, is the table `u` of group keys."""
-        with self._keys(keys):
+    def plan(self, statement: str, tables: Mapping[str, pa.Table]) -> str:
+        """The bound plan of a statement, as JSON. `tables` are handed over beside the project's own."""
+        with _registered(self._data, tables):
             row = self._data.execute("SELECT json_serialize_plan(?)", [statement]).fetchone()
         return str(row[0]) if row else ""
 
-    def run(self, statement: str, keys: pa.Table | None) -> pa.Table:
+    def run(self, statement: str, tables: Mapping[str, pa.Table]) -> pa.Table:
         """The rows of a checked statement over the project."""
-        with self._keys(keys):
+        with _registered(self._data, tables):
             return self._data.execute(statement).to_arrow_table()
 
-    @contextmanager
-    def _keys(self, keys: pa.Table | None) -> Iterator[None]:
-        if keys is not None:
-            self._data.register(UNCERTAIN, keys)
-        try:
-            yield
-        finally:
-            if keys is not None:
-                self._data.unregister(UNCERTAIN)
-
-    def post(self, statement: str, cleared: pa.Table) -> pa.Table:
-        """The rows of a statement over the cleared table `c`, in a database that holds nothing else."""
-        self._scratch.register(CLEARED, cleared)
-        try:
+    def post(self, statement: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """The rows of a statement over cleared tables, in a database that holds nothing else."""
+        with _registered(self._scratch, tables):
             return self._scratch.execute(statement).to_arrow_table()
-        finally:
-            self._scratch.unregister(CLEARED)
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.Table]) -> Iterator[None]:
+    """Tables in the connection's temporary schema, for as long as one statement needs them."""
+    for name, table in tables.items():
+        connection.register(name, table)
+    try:
+        yield
+    finally:
+        for name in tables:
+            connection.unregister(name)
 
 
 def serve(requests: io.BufferedReader, replies: io.BufferedWriter) -> None:
@@ -95,29 +96,18 @@ def serve(requests: io.BufferedReader, replies: io.BufferedWriter) -> None:
 
 def _answer(worker: Worker, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     try:
+        statement, tables = request["statement"], unpack(request["tables"], body)
         if request["do"] == "plan":
-            keys = _from_bytes(body) if body else None
-            return {"ok": True}, worker.plan(request["statement"], keys).encode("utf-8")
+            return {"ok": True}, worker.plan(statement, tables).encode("utf-8")
         if request["do"] == "run":
-            return {"ok": True}, _to_bytes(worker.run(request["statement"], _from_bytes(body) if body else None))
+            return {"ok": True}, to_bytes(worker.run(statement, tables))
         if request["do"] == "post":
-            return {"ok": True}, _to_bytes(worker.post(request["statement"], _from_bytes(body)))
+            return {"ok": True}, to_bytes(worker.post(statement, tables))
     except duckdb.OutOfMemoryException:
         return {"error": "memory"}, b""
     except Exception as error:  # the class only: the text of an engine's error quotes data
         return {"error": "engine", "class": type(error).__name__}, b""
     return {"error": "engine", "class": "UnknownRequest"}, b""
-
-
-def _to_bytes(table: pa.Table) -> bytes:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
-
-
-def _from_bytes(body: bytes) -> pa.Table:
-    return pa.ipc.open_stream(pa.py_buffer(body)).read_all()
 
 
 def main() -> None:

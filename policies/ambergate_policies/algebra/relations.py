@@ -29,13 +29,20 @@ class ScannedColumn:
 class Scan:
     """A granted table under the kernel's alias, with the agreement's row filter below everything else.
 
-    `owner` is the stored name of the person key; None makes the relation Public."""
+    `owner` is the stored name of the person key; None makes the relation Public. `place`: the attached database of a
+    cohort table; None for a table of the project."""
 
     source: str
     table: str
     columns: tuple[ScannedColumn, ...]
     owner: str | None
     row_filter: Expression | None
+    place: str | None = None
+
+    @property
+    def read_as(self) -> str:
+        """What the scan is called in the reads that a bound plan is held to: no table can have a place's name."""
+        return self.table if self.place is None else self.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,17 @@ class Values:
     source: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Expression, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """The result of an earlier step of the same query under the kernel's alias: cleared, so Public.
+
+    `table` is the step's name; `columns` are its outputs `o0`.., beside which the table has their flags `s0`..."""
+
+    source: str
+    table: str
+    columns: tuple[Column, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +80,8 @@ class Derived:
     """A subquery over person rows that stays `Person` (or over public rows, that stays `Public`).
 
     Each item is (output name, expression over `relation`). With `grouped` the rows are one per owner and `keys`,
-    and the items may be person-level aggregates (`partials`)."""
+    and the items may be person-level aggregates (`partials`). Order and limit stand over public rows only: over
+    person rows they would pick individuals."""
 
     source: str
     relation: Relation
@@ -71,6 +90,9 @@ class Derived:
     condition: Expression | None
     distinct: bool = False
     group: Group | None = None
+    order: tuple[Ordering, ...] = ()
+    limit: int | None = None
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +113,7 @@ class Partial:
     distinct: bool = False
 
 
-Relation = Scan | Values | Join | Derived
+Relation = Scan | Values | Cleared | Join | Derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +138,9 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What one query means: one boundary and the post-processing of what was cleared. `windows` are computed over the
-    cleared rows that pass `having`, as columns x0.. of the cleared table."""
+    """What one SELECT over persons means: one boundary and the post-processing of what was cleared. `windows` are
+    computed over the cleared rows that pass `having`, as columns x0.. of the cleared table; `qualify` is asked of the
+    rows with their windows. `scalars` are earlier steps of one row, which the expressions may read."""
 
     boundary: Boundary
     outputs: tuple[Output, ...]
@@ -126,6 +149,8 @@ class Program:
     limit: int | None
     offset: int
     windows: tuple[Window, ...] = ()
+    qualify: Expression | None = None
+    scalars: tuple[Cleared, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +160,6 @@ class PublicProgram:
     relation: Relation
     names: tuple[str, ...]
     columns: tuple[Column, ...]
-    order: tuple[Ordering, ...]
-    limit: int | None
-    offset: int
 
 
 def scans(relation: Relation) -> tuple[Scan, ...]:
@@ -145,7 +167,7 @@ def scans(relation: Relation) -> tuple[Scan, ...]:
     match relation:
         case Scan():
             return (relation,)
-        case Values():
+        case Values() | Cleared():
             return ()
         case Join(left=left, right=right):
             return (*scans(left), *scans(right))

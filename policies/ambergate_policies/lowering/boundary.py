@@ -6,11 +6,12 @@ from sqlglot import exp
 
 from ambergate_policies.agreement import Agreement
 from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Literal, Ordering, Owner, Window
-from ambergate_policies.algebra.relations import CLEARED, Boundary, Output, Program
+from ambergate_policies.algebra.relations import CLEARED, Boundary, Cleared, Output, Program
 from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates, has_aggregate, is_aggregate
 from ambergate_policies.lowering.expressions import Scalars
-from ambergate_policies.lowering.outputs import constant, default_name, given, same
-from ambergate_policies.lowering.rows import PersonScalars, Rows
+from ambergate_policies.lowering.grouping import group_nodes
+from ambergate_policies.lowering.outputs import constant, default_name, same
+from ambergate_policies.lowering.rows import PersonScalars, Rows, Single, scalar_subqueries
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.lowering.windows import Windows
 from ambergate_policies.verdict import QueryRefused
@@ -20,9 +21,16 @@ class OutermostSelect:
     """The outermost SELECT of a query: what it groups by, what it measures, what it does with the cleared table."""
 
     def __init__(
-        self, reading: Reading, agreement: Agreement, select: exp.Select, rows: Rows, scalars: PersonScalars
+        self,
+        reading: Reading,
+        agreement: Agreement,
+        select: exp.Select,
+        rows: Rows,
+        scalars: PersonScalars,
+        single: Single,
     ) -> None:
         self.reading = reading
+        self.single = single
         self.agreement = agreement
         self.select = select
         self.rows = rows
@@ -44,10 +52,13 @@ class OutermostSelect:
         held = above.condition(having.this) if having is not None else None
         if len(above.windows) > before:
             raise self.reading.refuse("window", "a window cannot stand in HAVING", having, hint="filter afterwards")
+        clause = self.select.args.get("qualify")
+        qualify = above.condition(clause.this) if clause is not None else None
         order = tuple(self._ordering(item, above, outputs) for item in self._order_items())
         boundary = Boundary(self.rows.relation, self.rows.owners, condition, keys, tuple(above.found))
         limit, offset = constant(self.reading, self.select, "limit"), constant(self.reading, self.select, "offset")
-        return Program(boundary, outputs, held, order, limit, offset or 0, tuple(above.windows))
+        windows, scalars = tuple(above.windows), tuple(above.scalars.values())
+        return Program(boundary, outputs, held, order, limit, offset or 0, windows, qualify, scalars)
 
     # -- grouping
 
@@ -65,41 +76,11 @@ class OutermostSelect:
             if distinct is None:
                 raise self._row_level()
             return [self._key(item.unalias()) for item in items]
-        return [self._key(node) for node in self._group_nodes(group, items)]
+        return [self._key(node) for node in group_nodes(self.select, self.scalars)]
 
     def _having_aggregates(self) -> bool:
         having = self.select.args.get("having")
         return having is not None and has_aggregate(having)
-
-    def _group_nodes(self, group: exp.Group, items: list[exp.Expr]) -> list[exp.Expr]:
-        parts = set(given(group))
-        if parts - {"expressions", "all"}:
-            raise self.reading.refuse("syntax", "only plain GROUP BY is understood yet", group)
-        if group.args.get("all"):
-            return [item.unalias() for item in items if not has_aggregate(item)]
-        nodes = []
-        for node in group.expressions:
-            if isinstance(node, exp.Rollup | exp.Cube | exp.GroupingSets | exp.Tuple):
-                raise self.reading.refuse("syntax", "only plain GROUP BY is understood yet", node)
-            nodes.append(self._group_node(node, items))
-        return nodes
-
-    def _group_node(self, node: exp.Expr, items: list[exp.Expr]) -> exp.Expr:
-        """A position or an output's alias stands for that output; a column of the tables goes first."""
-        if isinstance(node, exp.Literal) and not node.is_string:
-            position = int(node.this) if str(node.this).isdigit() else 0
-            if not 1 <= position <= len(items):
-                raise self.reading.refuse("syntax", "GROUP BY names a position that does not exist", node)
-            return items[position - 1].unalias()
-        if isinstance(node, exp.Column) and not node.table:
-            try:
-                self.scalars.lower(node)
-            except QueryRefused:
-                named = [item for item in items if isinstance(item, exp.Alias) and same(item.alias, node.name)]
-                if named:
-                    return named[0].unalias()
-                raise
-        return node
 
     def _key(self, node: exp.Expr) -> Expression:
         if has_aggregate(node):
@@ -168,10 +149,13 @@ class _Above(Scalars):
         self.keys = keys
         self.found: list[Aggregate] = []
         self.windows: list[Window] = []
+        self.scalars: dict[exp.Expr, Cleared] = {}
 
     def leaf(self, node: exp.Expr) -> Expression | None:
         if isinstance(node, exp.Window):
             return self._window(node)
+        if isinstance(node, exp.Subquery):
+            return self._scalar(node)
         if is_aggregate(node):
             return self._aggregate(node)
         if has_aggregate(node):
@@ -188,6 +172,12 @@ class _Above(Scalars):
         if aggregate not in self.found:
             self.found.append(aggregate)
         return Column(CLEARED, f"m{self.found.index(aggregate)}", aggregate.kind)
+
+    def _scalar(self, node: exp.Subquery) -> Expression:
+        """A subquery of one value: a step of its own, read beside the cleared table."""
+        if node not in self.scalars:
+            self.scalars[node] = self.boundary.single(node)
+        return self.scalars[node].columns[0]
 
     def _window(self, node: exp.Window) -> Expression:
         """A window over cleared rows: nothing but post-processing."""
@@ -209,6 +199,8 @@ class _Above(Scalars):
         """The key that a node equals when it is read as an expression over person rows."""
         if not self.keys or isinstance(node, exp.Literal | exp.Null | exp.Boolean | exp.Interval):
             return None
+        if any(inner not in self.boundary.scalars.subqueries() for inner in scalar_subqueries(node)):
+            return None  # no key holds it, and to lower it here would join it to the person rows
         try:
             lowered = self.boundary.scalars.lower(node)
         except QueryRefused:

@@ -1,19 +1,21 @@
-"""IN and EXISTS with a subquery, as joins: the algebra has no subquery inside an expression.
+"""Subqueries inside expressions, as joins: the algebra has no subquery inside an expression.
 
 `person_id IN (SELECT person_id ...)` and `EXISTS (... WHERE b.person_id = a.person_id AND ...)` ask something about the
 row's own person, so they become a left join to the distinct persons of the subquery and a test whether one was found.
 `code IN (SELECT code FROM reference ...)` does the same with a public list. An EXISTS that also compares with the outer
-row becomes a semi or anti join, which only a condition of WHERE can be. A subquery over other people's rows is refused.
+row becomes a semi or anti join, which only a condition of WHERE can be. A subquery of one value is either of the row's
+own person, or an earlier step that is cleared first and then joined as its one row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from ambergate_policies.algebra.expressions import (
+    Call,
     Case,
     Column,
     Comparison,
@@ -27,8 +29,10 @@ from ambergate_policies.algebra.expressions import (
 )
 from ambergate_policies.algebra.kinds import Kind, common
 from ambergate_policies.algebra.relations import Derived, Join, JoinKind, Relation
+from ambergate_policies.functions import ALLOWED
 from ambergate_policies.lowering.expressions import coerce
-from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Subquery, conjuncts, links
+from ambergate_policies.lowering.nested import NestedSelect
+from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single, Subquery, conjuncts, links
 from ambergate_policies.lowering.scope import Names, Scope
 from ambergate_policies.verdict import QueryRefused
 
@@ -48,22 +52,29 @@ class _Inner:
 class Memberships:
     """Joins the subqueries of one SELECT's conditions to its rows. Equal texts are joined once."""
 
-    def __init__(self, names: Names, rows: Rows, ctes: dict[str, exp.Expr], subquery: Subquery) -> None:
+    def __init__(self, names: Names, rows: Rows, ctes: dict[str, exp.Expr], subquery: Subquery, single: Single) -> None:
         self.names = names
+        self.single = single
         self.reading = names.reading
         self.rows = rows
         self.ctes = ctes
         self.subquery = subquery
         self._known: dict[exp.Expr, Expression] = {}
 
+    def known(self) -> Collection[exp.Expr]:
+        """The subqueries that are joined already."""
+        return self._known.keys()
+
     def lower(self, node: exp.Expr, scalars: PersonScalars) -> Expression | None:
-        """The test for an IN or EXISTS with a subquery, or None where the node is neither."""
+        """The test for an IN or EXISTS with a subquery, a subquery's value, or None where the node is neither."""
         if node in self._known:
             return self._known[node]
         if isinstance(node, exp.Exists):
             found = self._exists(node)
         elif isinstance(node, exp.In) and node.args.get("query") is not None:
             found = self._in(node, scalars)
+        elif isinstance(node, exp.Subquery):
+            found = self._value(node)
         else:
             return None
         self._known[node] = found
@@ -78,13 +89,42 @@ class Memberships:
             inside = inside.this
         if not isinstance(inside, exp.Exists):
             return False
-        inner = self._inner(inside)
+        inner = self._inside(inside)
         if not inner.mixed:
             return False
         conditions = [*([inner.link] if inner.link is not None else []), *inner.mixed, *inner.alone]
         on = conditions[0] if len(conditions) == 1 else Logical("AND", tuple(conditions))
         self.rows.relation = Join(kind, self.rows.relation, inner.rows.relation, on)
         return True
+
+    # -- one value
+
+    def _value(self, node: exp.Subquery) -> Expression:
+        """A subquery of one value: of the row's own person, or one that is cleared before and the same for every row."""
+        select = node.this
+        if isinstance(select, exp.Select) and _reads_outside(select, self.rows.scope):
+            return self._own_value(node, select)
+        step = self.single(node)
+        self.rows.relation = Join(JoinKind.LEFT, self.rows.relation, step, Literal(True, Kind.BOOL))
+        return step.columns[0]
+
+    def _own_value(self, node: exp.Subquery, select: exp.Select) -> Expression:
+        """What a subquery computes from the rows of the row's own person."""
+        inner = self._inner(select, node)
+        if inner.mixed or inner.link is None:
+            raise self._refused(node, "this subquery compares with the outer row by more than the person key")
+        theirs, mine = _sides(inner.link, inner.rows.linked)
+        scalars = PersonScalars(self.names, inner.rows.scope)
+        relation, source = NestedSelect(self.names, select, inner.rows, scalars, "").of_person(
+            theirs, _all(inner.alone)
+        )
+        value = next(iter(source.columns.values()))
+        if source.owner is None:
+            raise self._refused(node, "this subquery does not depend on the row's person")
+        self.rows.relation = Join(JoinKind.LEFT, self.rows.relation, relation, Comparison("=", mine, source.owner))
+        if isinstance(select.expressions[0].unalias(), exp.Count | exp.CountIf):
+            return Call(ALLOWED["coalesce"], (value, Literal(0, Kind.INT)), Kind.INT)
+        return value
 
     # -- IN
 
@@ -124,7 +164,7 @@ class Memberships:
     # -- EXISTS
 
     def _exists(self, node: exp.Exists) -> Expression:
-        inner = self._inner(node)
+        inner = self._inside(node)
         if inner.mixed or inner.link is None:
             raise self._refused(
                 node, "this EXISTS compares with the outer row; that is possible as a condition of WHERE only"
@@ -136,13 +176,16 @@ class Memberships:
         )
         return Not(IsNull(Owner(found)))
 
-    def _inner(self, node: exp.Exists) -> _Inner:
+    def _inside(self, node: exp.Exists) -> _Inner:
         select = node.this.this if isinstance(node.this, exp.Subquery) else node.this
         if not isinstance(select, exp.Select):
             raise self._refused(node, "EXISTS takes a plain SELECT")
+        return self._inner(select, node)
+
+    def _inner(self, select: exp.Select, node: exp.Expr) -> _Inner:
         given = {key for key, value in select.args.items() if value not in (None, False, [])}
         if given - _EXISTS_PARTS:
-            raise self._refused(node, "only FROM, JOIN and WHERE are understood inside EXISTS")
+            raise self._refused(node, "only FROM, JOIN and WHERE are understood in this subquery")
         rows = FromClause(self.names, self.ctes, self.subquery).lower(select)
         inner = _Inner(rows)
         where = select.args.get("where")
@@ -157,7 +200,7 @@ class Memberships:
                 hint="add the equality of the person keys to the subquery's WHERE",
             )
         if not rows.owners and not inner.mixed:
-            raise self._refused(node, "this EXISTS does not depend on the row")
+            raise self._refused(node, "this subquery does not depend on the row")
         return inner
 
     def _sort(self, inner: _Inner, condition: Expression) -> None:
@@ -205,6 +248,17 @@ class _Correlated(PersonScalars):
             if not isinstance(node, exp.Column) or refusal.findings[0].rule != "unknown-column":
                 raise
             return self.names.column(self.outer, node)
+
+
+def _reads_outside(select: exp.Select, outer: Scope) -> bool:
+    """Whether a subquery's WHERE names a table of the outer FROM that its own FROM does not have."""
+    clause, where = select.args.get("from_"), select.args.get("where")
+    if clause is None or where is None:
+        return False
+    items = [clause.this, *(join.this for join in select.args.get("joins") or ())]
+    mine = {item.alias_or_name.lower() for item in items}
+    others = {source.alias.lower() for source in outer.sources} - mine
+    return any(column.table.lower() in others for column in where.find_all(exp.Column) if column.table)
 
 
 def _sources(scope: Scope) -> set[str]:

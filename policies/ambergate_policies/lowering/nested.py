@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
-from ambergate_policies.algebra.expressions import Cast, Column, Expression, Grade, Measurability, Owner
+from ambergate_policies.algebra.expressions import Cast, Column, Expression, Grade, Measurability, Ordering, Owner
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import Derived, Group, Partial, Relation
 from ambergate_policies.lowering.aggregates import extras, has_aggregate, is_aggregate
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.measures import grade
-from ambergate_policies.lowering.outputs import default_name, given
+from ambergate_policies.lowering.grouping import group_nodes
+from ambergate_policies.lowering.outputs import constant, default_name, same
 from ambergate_policies.lowering.rows import PersonScalars, Rows, derived_column
 from ambergate_policies.lowering.scope import Names, Source
 from ambergate_policies.lowering.windows import WindowScalars, has_window
@@ -27,19 +30,37 @@ class NestedSelect:
         rows: Rows,
         scalars: PersonScalars,
         alias: str,
-        *,
-        outermost: bool = False,
     ) -> None:
-        self.outermost = outermost
         self.names = names
         self.reading = names.reading
         self.select = select
         self.rows = rows
         self.alias = alias
         self.scalars = scalars
+        self.spelled: list[str] = []
+        """The names of the columns as the researcher wrote them."""
 
     def lower(self) -> tuple[Relation, Source]:
-        for key in () if self.outermost else ("limit", "offset"):
+        """The relation of the rows and what can be named of them from outside."""
+        if self.rows.owners:
+            self._refuse_picking()
+        where = self.select.args.get("where")
+        condition = self.scalars.where(where.this if where is not None else None)
+        if self.select.args.get("group") is None and not any(has_aggregate(item) for item in self.select.expressions):
+            return self._projection(condition)
+        return self._grouped(condition)
+
+    def of_person(self, owner: Owner, condition: Expression | None) -> tuple[Relation, Source]:
+        """One row per person of a SELECT that has one aggregate and no GROUP BY: read from outside by the person key."""
+        items = self.select.expressions
+        if len(items) != 1 or not is_aggregate(items[0].unalias()):
+            raise self.reading.refuse(
+                "subquery", "a subquery about the row's person must be one aggregate", self.select, hint="use a join"
+            )
+        return self._by_keys([owner], condition)
+
+    def _refuse_picking(self) -> None:
+        for key in ("limit", "offset"):
             if self.select.args.get(key) is not None:
                 raise self.reading.refuse(
                     "row-level",
@@ -47,12 +68,6 @@ class NestedSelect:
                     self.select.args[key],
                     hint="choose rows by a condition, or take one per person with min or max",
                 )
-        where = self.select.args.get("where")
-        condition = self.scalars.where(where.this if where is not None else None)
-        group = self.select.args.get("group")
-        if group is None and not any(has_aggregate(item) for item in self.select.expressions):
-            return self._projection(condition)
-        return self._grouped(condition, group)
 
     def _projection(self, condition: Expression | None) -> tuple[Relation, Source]:
         if self.select.args.get("having") is not None:
@@ -65,6 +80,7 @@ class NestedSelect:
         if self.select.args.get("qualify") is not None:
             raise self.reading.refuse("window", "QUALIFY needs a window", self.select.args["qualify"], hint="use WHERE")
         items = self._items(self.scalars)
+        order = self._order(items, self.scalars)
         self._refuse_missing([item for _, item in items])
         if distinct is not None and not any(isinstance(item, Owner) for _, item in items) and self.rows.owners:
             raise self.reading.refuse(
@@ -73,7 +89,7 @@ class NestedSelect:
                 distinct,
                 hint="select the person key too, or use count(DISTINCT ...) in the outermost SELECT",
             )
-        return self._derived(self.rows.relation, self.rows.owners, items, condition, distinct is not None)
+        return self._derived(self.rows.relation, self.rows.owners, items, condition, order, distinct is not None)
 
     def _windowed(self, condition: Expression | None, distinct: bool) -> tuple[Relation, Source]:
         """Windows are computed in a relation of their own below, so that expressions may be made of them."""
@@ -82,9 +98,10 @@ class NestedSelect:
         scalars.aliases = {name.lower(): item for name, item in items}
         clause = self.select.args.get("qualify")
         qualify = scalars.condition(clause.this) if clause is not None else None
+        order = self._order(items, scalars)
         owners = (Owner(scalars.source),) if self.rows.owners else ()
         below = Derived(scalars.source, self.rows.relation, scalars.items(), self.rows.owners, condition)
-        return self._derived(below, owners, items, qualify, distinct)
+        return self._derived(below, owners, items, qualify, order, distinct)
 
     def _refuse_missing(self, items: list[Expression]) -> None:
         """A person key that an outer join can leave NULL is not the key that the rows are counted by."""
@@ -123,6 +140,7 @@ class NestedSelect:
         owners: tuple[Owner, ...],
         items: list[tuple[str, Expression]],
         condition: Expression | None,
+        order: tuple[Ordering, ...],
         distinct: bool = False,
     ) -> tuple[Relation, Source]:
         source = self.names.fresh()
@@ -135,21 +153,47 @@ class NestedSelect:
             elif name.lower() not in columns:
                 inner = f"c{len(stored)}"
                 stored.append((inner, item))
+                self.spelled.append(name)
                 columns[name.lower()] = derived_column(source, inner, item)
         owner = Owner(source) if owners else None
-        derived = Derived(source, relation, tuple(stored), owners, condition, distinct)
+        limit, offset = constant(self.reading, self.select, "limit"), constant(self.reading, self.select, "offset")
+        derived = Derived(
+            source,
+            relation,
+            tuple(stored),
+            owners,
+            condition,
+            distinct,
+            order=order,
+            limit=limit,
+            offset=offset or 0,
+        )
         return derived, Source(self.alias, columns, owner, owner_name)
 
-    def _grouped(self, condition: Expression | None, group: exp.Group | None) -> tuple[Relation, Source]:
-        nodes = [] if group is None else self._group_nodes(group)
-        keys = [self.scalars.lower(node) for node in nodes]
-        if self.rows.owners and not any(isinstance(key, Owner) for key in keys):
-            raise self.reading.refuse(
-                "subquery",
-                "a subquery that aggregates over many persons is not understood yet",
-                group or self.select.expressions[0],
-                hint="group the subquery by the person key, or make it the outermost SELECT",
-            )
+    def _order(self, items: list[tuple[str, Expression]], scalars: Scalars) -> tuple[Ordering, ...]:
+        """ORDER BY over public rows. That of person rows orders what nobody sees."""
+        clause = self.select.args.get("order")
+        if clause is None or self.rows.owners:
+            return ()
+        return tuple(self._ordering(item, items, scalars) for item in clause.expressions)
+
+    def _ordering(self, item: exp.Expr, items: list[tuple[str, Expression]], scalars: Scalars) -> Ordering:
+        node, value = item.this, None
+        if isinstance(node, exp.Literal) and not node.is_string:
+            position = int(node.this) if str(node.this).isdigit() else 0
+            if not 1 <= position <= len(items):
+                raise self.reading.refuse("syntax", "ORDER BY names a position that does not exist", node)
+            value = items[position - 1][1]
+        elif isinstance(node, exp.Column) and not node.table:
+            value = next((found for name, found in items if same(name, node.name)), None)
+        value = scalars.value(node) if value is None else value
+        return Ordering(value, bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
+
+    def _grouped(self, condition: Expression | None) -> tuple[Relation, Source]:
+        keys = [self.scalars.lower(node) for node in group_nodes(self.select, self.scalars)]
+        return self._by_keys(keys, condition)
+
+    def _by_keys(self, keys: list[Expression], condition: Expression | None) -> tuple[Relation, Source]:
         self._refuse_missing(keys)
         if self.select.args.get("qualify") is not None:
             raise self.reading.refuse(
@@ -167,25 +211,13 @@ class NestedSelect:
         items = self._items(inner)
         having = self.select.args.get("having")
         held = inner.condition(having.this) if having is not None else None
+        order = self._order(items, inner)
         stored = tuple((f"g{index}", key) for index, key in enumerate(others))
         partials = tuple((f"a{index}", partial) for index, partial in enumerate(inner.found))
         grouped = Derived(
             inner.source, self.rows.relation, stored, self.rows.owners, condition, group=Group(others, partials)
         )
-        return self._derived(grouped, (Owner(inner.source),) if self.rows.owners else (), items, held)
-
-    def _group_nodes(self, group: exp.Group) -> list[exp.Expr]:
-        if set(given(group)) - {"expressions", "all"}:
-            raise self.reading.refuse("syntax", "only plain GROUP BY is understood yet", group)
-        items = self.select.expressions
-        if group.args.get("all"):
-            return [item.unalias() for item in items if not has_aggregate(item)]
-        nodes: list[exp.Expr] = []
-        for node in group.expressions:
-            if isinstance(node, exp.Literal) and str(node.this).isdigit() and 1 <= int(node.this) <= len(items):
-                node = items[int(node.this) - 1].unalias()
-            nodes.append(node)
-        return nodes
+        return self._derived(grouped, (Owner(inner.source),) if self.rows.owners else (), items, held, order)
 
 
 _PARTIALS: dict[type[exp.Expr], str] = {

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from ambergate_policies.agreement import Agreement
-from ambergate_policies.algebra.expressions import Column, Expression, Ordering
-from ambergate_policies.algebra.relations import Program, PublicProgram, Relation
+from ambergate_policies.algebra.expressions import Column
+from ambergate_policies.algebra.relations import Cleared, Program, PublicProgram, Relation
 from ambergate_policies.catalogue import Catalogue
+from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.boundary import OutermostSelect
 from ambergate_policies.lowering.fanout import FanOut
+from ambergate_policies.lowering.grouping import is_boundary
 from ambergate_policies.lowering.membership import Memberships
 from ambergate_policies.lowering.nested import NestedSelect
-from ambergate_policies.lowering.outputs import constant, given, same
-from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows
-from ambergate_policies.lowering.scope import Names, Source
+from ambergate_policies.lowering.outputs import given
+from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single
+from ambergate_policies.lowering.scope import CohortNames, Names, Source
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.verdict import QueryRefused
 
@@ -42,44 +44,86 @@ _SELECT_PARTS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Lowered:
-    """What a text means, and what must hold of public data for it to mean that."""
+class Step:
+    """One cleared table on the way to the result, under a name of the kernel's own (`t1`..); the last is the result.
+    `fan_outs`: what must hold of public data, earlier steps among them, for it to mean what it says."""
 
+    table: str
     program: Program | PublicProgram
     fan_outs: tuple[FanOut, ...]
 
 
-def lower(reading: Reading, catalogue: Catalogue, agreement: Agreement) -> Lowered:
-    """The program that a text means under an agreement. Raises QueryRefused."""
-    query = _Query(reading, catalogue, agreement)
-    return Lowered(query.program(), tuple(query.names.fan_outs))
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A SELECT whose rows are kept inside: its relation, and what a later query may name of it. `steps` come before."""
+
+    relation: Relation
+    source: Source
+    steps: tuple[Step, ...]
+    fan_outs: tuple[FanOut, ...]
+
+
+def lower(
+    reading: Reading, catalogue: Catalogue, agreement: Agreement, cohorts: CohortNames | None = None
+) -> tuple[Step, ...]:
+    """The steps that a text means under an agreement: each reads only earlier ones. Raises QueryRefused."""
+    return _Query(reading, catalogue, agreement, cohorts).steps()
+
+
+def lower_body(
+    reading: Reading, node: exp.Expr, catalogue: Catalogue, agreement: Agreement, cohorts: CohortNames
+) -> Body:
+    """What the SELECT of a CREATE TABLE means: a subquery, and nothing around it. Raises QueryRefused."""
+    query = _Query(reading, catalogue, agreement, cohorts)
+    relation, source = query._subquery(node, "", {})
+    return Body(relation, source, tuple(query._steps), tuple(query.names.fan_outs))
 
 
 class _Query:
-    def __init__(self, reading: Reading, catalogue: Catalogue, agreement: Agreement) -> None:
+    def __init__(
+        self, reading: Reading, catalogue: Catalogue, agreement: Agreement, cohorts: CohortNames | None
+    ) -> None:
         self.reading = reading
         self.agreement = agreement
-        self.names = Names(reading, catalogue, agreement)
+        self.names = Names(reading, catalogue, agreement, cohorts)
+        self._steps: list[Step] = []
+        self._done: dict[int, Cleared] = {}
         self._subqueries = 0
 
-    def program(self) -> Program | PublicProgram:
+    def steps(self) -> tuple[Step, ...]:
         tree = self.reading.tree
         while isinstance(tree, exp.Subquery) and set(given(tree)) == {"this"}:
             tree = tree.this
         if not isinstance(tree, exp.Select):
             raise self._no_select(tree)
-        ctes = self._check_parts(tree, {})
-        rows, scalars = self._from(tree, ctes)
-        if rows.owners and tree.args.get("qualify") is not None:
+        self._step(self._program(tree, {}))
+        return tuple(self._steps)
+
+    def _program(self, select: exp.Select, outer: dict[str, exp.Expr]) -> Program | PublicProgram:
+        """A SELECT whose result is cleared or public. Raises QueryRefused where its rows belong to single persons."""
+        ctes = self._check_parts(select, outer)
+        rows, scalars = self._from(select, ctes)
+        if not rows.owners:
+            return _public(NestedSelect(self.names, select, rows, scalars, ""))
+        if select.args.get("qualify") is not None and not is_boundary(select, rows, scalars):
             raise self.reading.refuse(
                 "window",
                 "QUALIFY picks rows: that is possible in a subquery only",
-                tree.args["qualify"],
+                select.args["qualify"],
                 hint="SELECT ... FROM (SELECT ... QUALIFY row_number() OVER (PARTITION BY person_id ...) = 1) AS first",
             )
-        if not rows.owners:
-            return _public(self.names, tree, rows, scalars)
-        return OutermostSelect(self.reading, self.agreement, tree, rows, scalars).program()
+        return self._boundary(select, rows, scalars)
+
+    def _boundary(self, select: exp.Select, rows: Rows, scalars: PersonScalars) -> Program:
+        return OutermostSelect(self.reading, self.agreement, select, rows, scalars, self._single_of(select)).program()
+
+    def _step(self, program: Program | PublicProgram) -> Cleared:
+        """Take a program as the next step; fan-outs that were found since the one before are asked before it."""
+        table = f"t{len(self._steps) + 1}"
+        self._steps.append(Step(table, program, tuple(self.names.fan_outs)))
+        self.names.fan_outs.clear()
+        source = self.names.fresh()
+        return Cleared(source, table, tuple(replace(column, source=source) for column in _columns(program)))
 
     def _no_select(self, tree: exp.Expr) -> QueryRefused:
         word = self.reading.text.split(None, 1)[0].upper()[:20] if self.reading.text.strip() else "nothing"
@@ -120,8 +164,9 @@ class _Query:
         def subquery(node: exp.Expr, alias: str) -> tuple[Relation, Source]:
             return self._subquery(node, alias, node.meta.get("ambergate_ctes", ctes))
 
+        select.meta["ambergate_inside"] = ctes
         rows = FromClause(self.names, ctes, subquery).lower(select)
-        memberships = Memberships(self.names, rows, ctes, subquery)
+        memberships = Memberships(self.names, rows, ctes, subquery, self._single_of(select))
         return rows, PersonScalars(self.names, rows.scope, memberships)
 
     def _subquery(self, node: exp.Expr, alias: str, ctes: dict[str, exp.Expr]) -> tuple[Relation, Source]:
@@ -130,29 +175,62 @@ class _Query:
             raise self.reading.refuse("size", f"more than {MAX_SUBQUERIES} subqueries", node)
         if not isinstance(node, exp.Select):
             raise self.reading.refuse("subquery", "only a plain SELECT may be nested", node)
+        if id(node) in self._done:  # a WITH part that is read again is computed once
+            return self._again(self._done[id(node)], alias)
         inner = self._check_parts(node, ctes)
         rows, scalars = self._from(node, inner)
+        if is_boundary(node, rows, scalars):
+            self._done[id(node)] = self._step(self._boundary(node, rows, scalars))
+            return self._again(self._done[id(node)], alias)
         return NestedSelect(self.names, node, rows, scalars, alias).lower()
 
+    def _again(self, step: Cleared, alias: str) -> tuple[Relation, Source]:
+        """A step's table under a new alias."""
+        source = self.names.fresh()
+        program = self._steps[int(step.table[1:]) - 1].program
+        columns = tuple(replace(column, source=source) for column in step.columns)
+        named = {name.lower(): column for name, column in zip(_names(program), columns, strict=True)}
+        return Cleared(source, step.table, columns), Source(alias, dict(named))
 
-def _public(names: Names, select: exp.Select, rows: Rows, scalars: PersonScalars) -> PublicProgram:
-    """A query over reference tables and VALUES alone: no row of it belongs to anybody."""
-    nested = NestedSelect(names, select, rows, scalars, "", outermost=True)
+    def _single_of(self, select: exp.Select) -> Single:
+        """How subqueries of one value inside a SELECT become steps."""
+
+        def single(node: exp.Subquery) -> Cleared:
+            inner = node.this
+            if set(given(node)) - {"this"} or not isinstance(inner, exp.Select) or not _is_single(inner):
+                raise self.reading.refuse(
+                    "subquery",
+                    "a subquery that stands for a value must give one row and one column",
+                    node,
+                    hint="aggregate in it without GROUP BY, or join it by WITH",
+                )
+            return self._step(self._program(inner, select.meta.get("ambergate_inside", {})))
+
+        return single
+
+
+def _is_single(select: exp.Select) -> bool:
+    """One column, and never more than one row: an aggregate without GROUP BY, or LIMIT 1."""
+    items = select.expressions
+    if len(items) != 1 or items[0].is_star:
+        return False
+    limit = select.args.get("limit")
+    first = isinstance(limit, exp.Limit) and isinstance(limit.expression, exp.Literal) and limit.expression.this == "1"
+    return first or (select.args.get("group") is None and has_aggregate(items[0].unalias()))
+
+
+def _names(program: Program | PublicProgram) -> tuple[str, ...]:
+    return program.names if isinstance(program, PublicProgram) else tuple(item.name for item in program.outputs)
+
+
+def _columns(program: Program | PublicProgram) -> list[Column]:
+    """The outputs of a step, as they are read from a table `t` that has not been given an alias yet."""
+    values = program.columns if isinstance(program, PublicProgram) else [item.expression for item in program.outputs]
+    return [Column("t", f"o{index}", value.kind) for index, value in enumerate(values)]
+
+
+def _public(nested: NestedSelect) -> PublicProgram:
+    """A query over reference tables, VALUES and cleared tables alone: no row of it belongs to anybody."""
     relation, source = nested.lower()
-    outputs = [name for name, value in source.columns.items() if isinstance(value, Column)]
-    order = []
-    clause = select.args.get("order")
-    for item in clause.expressions if clause is not None else ():
-        order.append(_public_ordering(names.reading, item, list(source.columns.items())))
-    limit, offset = constant(names.reading, select, "limit"), constant(names.reading, select, "offset")
     columns = tuple(value for value in source.columns.values() if isinstance(value, Column))
-    return PublicProgram(relation, tuple(outputs), columns, tuple(order), limit, offset or 0)
-
-
-def _public_ordering(reading: Reading, item: exp.Expr, columns: list[tuple[str, Expression]]) -> Ordering:
-    node = item.this
-    for position, (name, value) in enumerate(columns, 1):
-        by_position = isinstance(node, exp.Literal) and str(node.this) == str(position)
-        if by_position or (isinstance(node, exp.Column) and same(node.name, name)):
-            return Ordering(value, bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
-    raise reading.refuse("syntax", "order by a column of the result", node)
+    return PublicProgram(relation, tuple(nested.spelled), columns)

@@ -6,7 +6,7 @@ relations needs equality of their owners, so that every row still belongs to exa
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,11 +16,12 @@ from ambergate_policies.algebra.expressions import (
     Column,
     Comparison,
     Expression,
+    Literal,
     Logical,
     Owner,
 )
 from ambergate_policies.algebra.kinds import Kind, common
-from ambergate_policies.algebra.relations import Join, JoinKind, Relation, Values
+from ambergate_policies.algebra.relations import Cleared, Join, JoinKind, Relation, Values
 from ambergate_policies.lowering.expressions import Scalars, widened
 from ambergate_policies.lowering.fanout import fan_out
 from ambergate_policies.lowering.measures import grade
@@ -62,6 +63,10 @@ class PersonScalars(Scalars):
     def carried(self, node: exp.Expr, value: Expression) -> Expression:
         return value
 
+    def subqueries(self) -> Collection[exp.Expr]:
+        """The subqueries that are joined to the rows already."""
+        return self.memberships.known() if self.memberships is not None else ()
+
     def where(self, node: exp.Expr | None) -> Expression | None:
         """A WHERE: its EXISTS that read the outer row become joins, the rest a condition."""
         if node is None:
@@ -82,14 +87,22 @@ def conjuncts(node: exp.Expr) -> list[exp.Expr]:
     return [node]
 
 
-class Membership(Protocol):
-    """What turns IN and EXISTS with a subquery into joins (membership.py)."""
+def scalar_subqueries(node: exp.Expr) -> list[exp.Subquery]:
+    """The subqueries of an expression that stand for one value."""
+    return [part for part in node.find_all(exp.Subquery) if not isinstance(part.parent, exp.In | exp.Exists)]
 
+
+class Membership(Protocol):
+    """What turns subqueries in conditions into joins (membership.py)."""
+
+    def known(self) -> Collection[exp.Expr]: ...
     def lower(self, node: exp.Expr, scalars: PersonScalars) -> Expression | None: ...
     def semi_join(self, node: exp.Expr) -> bool: ...
 
 
 Subquery = Callable[[exp.Expr, str], tuple[Relation, Source]]
+Single = Callable[[exp.Subquery], Cleared]
+"""Lowers a subquery of one value to an earlier step of one row and one column."""
 
 
 class FromClause:
@@ -105,13 +118,19 @@ class FromClause:
         """The joined rows of a SELECT. Refuses a SELECT without FROM."""
         clause = select.args.get("from_")
         if clause is None:
-            raise self.reading.refuse("statement", "the query reads no table", select, hint="add a FROM clause")
+            return self._nothing()
         where = select.args.get("where")
         equalities = list(_column_equalities(where.this)) if where is not None else []
         rows = self._first(clause.this)
         for item in (*(clause.this.args.get("joins") or ()), *(select.args.get("joins") or ())):
             self._join(rows, item, equalities)
         return rows
+
+    def _nothing(self) -> Rows:
+        """A SELECT without FROM has one row, about nobody."""
+        source = self.names.fresh()
+        one = Column(source, "v0", Kind.INT)
+        return Rows(Values(source, (one,), ((Literal(1, Kind.INT),),)), Scope(), ())
 
     def _first(self, node: exp.Expr) -> Rows:
         relation, source = self._item(node)

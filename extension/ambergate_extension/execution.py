@@ -1,0 +1,214 @@
+"""Executing a checked query: its steps one after the other, each cleared before the next may read it.
+
+What comes out has the researcher's shape but has not been decided upon: recording and releasing are the pipeline's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.algebra.relations import CLEARED
+from ambergate_policies.certificates import UNCERTAIN, Certified
+from ambergate_policies.clearing import ClearedTable
+from ambergate_policies.kernel import Demand, Prepared, PreparedBoundary, PreparedPublic, PreparedStep
+from ambergate_policies.postprocessing import measures_of
+from ambergate_policies.verdict import Decision, Finding
+
+Tables = Mapping[str, pa.Table]
+
+
+class Engine(Protocol):
+    """What the gate needs of an engine. `tables` are handed over beside the project's own, by name."""
+
+    def plan(self, statement: str, tables: Tables = ...) -> str: ...
+    def run(self, statement: str, tables: Tables = ...) -> pa.Table: ...
+    def post(self, statement: str, tables: Tables) -> pa.Table: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A result in the researcher's shape, before anybody has decided to release it.
+
+    table, mask: same shape, true where suppressed. flagged: (row, column) of the cells that are held. evidence: for the
+    checker, which rule holds what. hold: something on the way is held, so that nothing may leave yet."""
+
+    table: pa.Table
+    mask: pa.Table
+    flagged: tuple[tuple[int, int], ...]
+    evidence: tuple[dict[str, Any], ...]
+    findings: tuple[Finding, ...]
+    withheld_groups: int
+    hold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """One step's result: columns `o0`.. with flags `s0`.., and what the rules had to say."""
+
+    table: pa.Table
+    held: tuple[tuple[int, int], ...] = ()
+    evidence: tuple[dict[str, Any], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    withheld_groups: int = 0
+    hold: bool = False
+
+
+class Execution:
+    """One query's way through the engine. `ms`: time spent on checking plans, executing and clearing."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._tables: dict[str, pa.Table] = {}
+        self.ms = {"check": 0.0, "execute": 0.0, "clear": 0.0}
+
+    def result(self, prepared: Prepared) -> Shaped:
+        """The result of the last step. Raises QueryRefused for an unmet demand, EngineFailure, IntegrityError."""
+        outcomes = []
+        for step in prepared.steps:
+            outcomes.append(self._outcome(step))
+            self._tables[step.table] = outcomes[-1].table
+        return _shaped(prepared, outcomes)
+
+    def _outcome(self, step: PreparedStep) -> _Outcome:
+        for demand in step.demands:
+            demand.require(rows(self._run(demand, demand.statement)))
+        if isinstance(step, PreparedPublic):
+            return _Outcome(_without_values(self._run(step, step.statement), len(step.columns)))
+        statistics = self._statistics(step)
+        with self._timed("clear"):
+            return self._clear(step, statistics)
+
+    def _run(self, step: PreparedStep | Demand, statement: str, more: Tables | None = None) -> pa.Table:
+        """The rows of a statement whose bound plan reads what the kernel decided on."""
+        tables = self._tables | dict(more or {})
+        with self._timed("check"):
+            step.check_plan(self._engine.plan(statement, tables), handed_over=bool(tables))
+        with self._timed("execute"):
+            return self._engine.run(statement, tables)
+
+    def _statistics(self, step: PreparedBoundary) -> pa.Table:
+        """The statistics to clear: proven where that is cheap, else counted exactly."""
+        if step.certificate is None:
+            return self._run(step, step.statement)
+        found = self._run(step, step.certificate)
+        certified = step.certify(rows(found))
+        if certified.uncertain is None:
+            return self._run(step, step.statement)
+        if not certified.uncertain:
+            return found
+        keys = {UNCERTAIN: _keys_arrow(certified.uncertain, found)}
+        return _merged(found, certified, self._run(step, step.recount, keys))
+
+    def _clear(self, step: PreparedBoundary, statistics: pa.Table) -> _Outcome:
+        cleared = step.clear(rows(statistics))
+        tables = self._tables | {CLEARED: _cleared_arrow(step, statistics, cleared)}
+        posted = self._engine.post(step.post_statement, tables)
+        held = [_flags(posted, f"h{index}") for index in range(len(step.columns))]
+        flagged = tuple((row, column) for column, flags in enumerate(held) for row, flag in enumerate(flags) if flag)
+        evidence = _evidence(step, cleared, posted.column("g").to_pylist(), flagged)
+        hold = bool(flagged) or any(finding.action is Decision.HOLD for finding in cleared.findings)
+        table = _without_values(posted, len(step.columns))
+        return _Outcome(table, flagged, evidence, cleared.findings, cleared.withheld_groups, hold)
+
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.ms[part] += (time.perf_counter() - began) * 1000
+
+
+def _shaped(prepared: Prepared, outcomes: Sequence[_Outcome]) -> Shaped:
+    """The last step's table under the researcher's names. What an earlier step holds is in every cell of it."""
+    last, names = outcomes[-1], list(prepared.columns)
+    table = pa.table([last.table.column(f"o{index}") for index in range(len(names))], names=names)
+    mask = pa.table([last.table.column(f"s{index}") for index in range(len(names))], names=names)
+    earlier = any(outcome.hold for outcome in outcomes[:-1])
+    everything = tuple((row, column) for row in range(table.num_rows) for column in range(len(names)))
+    evidence = [{**item, "cell": None} for outcome in outcomes[:-1] for item in outcome.evidence]
+    return Shaped(
+        table,
+        mask,
+        everything if earlier else last.held,
+        (*evidence, *last.evidence),
+        tuple(dict.fromkeys(finding for outcome in outcomes for finding in outcome.findings)),
+        sum(outcome.withheld_groups for outcome in outcomes),
+        any(outcome.hold for outcome in outcomes),
+    )
+
+
+def rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    """The rows of a table as plain values."""
+    return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+_ARROW = {Kind.INT: pa.int64(), Kind.NUM: pa.float64(), Kind.DATE: pa.date32()}
+
+
+def _keys_arrow(keys: list[tuple[object, ...]], found: pa.Table) -> pa.Table:
+    """The keys of the groups to recount, in the engine's own types."""
+    width = len(keys[0])
+    columns = {
+        f"k{index}": pa.array([key[index] for key in keys], found.column(f"k{index}").type) for index in range(width)
+    }
+    return pa.table(columns)
+
+
+def _merged(found: pa.Table, certified: Certified, recounted: pa.Table) -> pa.Table:
+    """The proven groups and the recounted ones in one table, with all withheld groups counted."""
+    exact = [row for row in rows(recounted) if row[1]]
+    again = recounted.column("withheld")[0].as_py() if recounted.num_rows else 0
+    withheld = certified.withheld + int(again or 0)
+    merged = [(withheld, *row[1:]) for row in (*certified.rows, *exact)] or [
+        (withheld, *[None] * (found.num_columns - 1))
+    ]
+    columns = [pa.array([row[index] for row in merged], field.type) for index, field in enumerate(found.schema)]
+    return pa.table(columns, names=found.column_names)
+
+
+def _cleared_arrow(step: PreparedBoundary, statistics: pa.Table, cleared: ClearedTable) -> pa.Table:
+    """The cleared table as the scratch engine reads it: keys in their own types, measures and flags."""
+    boundary = step.program.boundary
+    columns: dict[str, pa.Array] = {"g": pa.array(range(cleared.groups), pa.int64())}
+    for index, values in enumerate(cleared.keys):
+        columns[f"k{index}"] = pa.array(values, statistics.column(f"k{index}").type)
+    for index, aggregate in enumerate(boundary.aggregates):
+        columns[f"m{index}"] = pa.array(cleared.measures[index], _ARROW[aggregate.kind])
+        columns[f"s{index}"] = pa.array(cleared.suppressed[index], pa.bool_())
+        columns[f"h{index}"] = pa.array(cleared.held[index], pa.bool_())
+    return pa.table(columns)
+
+
+def _evidence(
+    step: PreparedBoundary, cleared: ClearedTable, groups: list[int], flagged: tuple[tuple[int, int], ...]
+) -> tuple[dict[str, Any], ...]:
+    """For the checker: which rule holds each flagged cell, and why."""
+    found = []
+    for row, column in flagged:
+        for index in measures_of(step.program, step.program.outputs[column].expression):
+            for finding in cleared.evidence[index][groups[row]]:
+                found.append(finding.to_json() | {"cell": [row, column]})
+    return tuple(found)
+
+
+def _flags(table: pa.Table, name: str) -> list[bool]:
+    return [bool(value) for value in table.column(name).to_pylist()]
+
+
+def _without_values(table: pa.Table, width: int) -> pa.Table:
+    """A step's outputs and flags, every suppressed cell NULL whatever the expression made of it (coalesce, CASE)."""
+    flags = [_flags(table, f"s{index}") for index in range(width)]
+    columns = {f"o{index}": _masked(table.column(f"o{index}"), flags[index]) for index in range(width)}
+    return pa.table(columns | {f"s{index}": pa.array(flags[index], pa.bool_()) for index in range(width)})
+
+
+def _masked(column: pa.ChunkedArray, suppressed: list[bool]) -> pa.Array:
+    values = column.to_pylist()
+    return pa.array([None if hide else value for value, hide in zip(values, suppressed, strict=True)], column.type)
