@@ -27,7 +27,7 @@ Value = object
 class ClearedCell:
     """One measure of one group after the rules. `value` is None when it is suppressed or does not exist."""
 
-    value: int | float | None
+    value: rounding.Shown
     decision: Decision
     findings: tuple[CellFinding, ...]
 
@@ -39,7 +39,7 @@ class ClearedTable:
     `suppressed`, `held` and `evidence` (what was found) are aligned with `measures`: per measure, per group."""
 
     keys: tuple[tuple[Value, ...], ...]
-    measures: tuple[tuple[int | float | None, ...], ...]
+    measures: tuple[tuple[rounding.Shown, ...], ...]
     suppressed: tuple[tuple[bool, ...], ...]
     held: tuple[tuple[bool, ...], ...]
     evidence: tuple[tuple[tuple[CellFinding, ...], ...], ...]

@@ -1,16 +1,24 @@
-"""Rounding: counts to the pack's base, ratios from rounded parts, means to some digits.
+"""Rounding: counts to the pack's base, ratios from rounded parts, means and fits to as many digits as they may have.
 
 A total is its mean times the rounded count, so that a total and a mean together tell no more than the rounded count:
 `sum(x)/avg(x)` must not be a way round the rounding (docs/adr/0006-totals-from-rounded-counts.md).
+
+A mean of few rows has few digits: its step is at least what one typical row moves it by, so that the count cannot be
+read from it by trying fractions (docs/adr/0014-digits-follow-from-the-group.md). Where a pack shows exact counts there
+is nothing to read.
 """
 
 from __future__ import annotations
 
 import math
+from datetime import date
 
 from ambergate_policies.algebra.expressions import Measure
 from ambergate_policies.packs import Rounding
-from ambergate_policies.statistics import Cell
+from ambergate_policies.pairs import PAIRS
+from ambergate_policies.statistics import WINDOWED, Cell
+
+Shown = int | float | date | None
 
 
 def count(number: int, rule: Rounding) -> int:
@@ -27,7 +35,25 @@ def significant(number: float, digits: int) -> float:
     return float(f"{number:.{digits - 1}e}")
 
 
-def value(cell: Cell, rule: Rounding) -> int | float | None:
+def step_of(least: float) -> float:
+    """The smallest of ..., 0.1, 0.2, 0.5, 1, 2, 5, ... that is not less. 0 for 0.
+
+    A billionth less passes, so that two ways of adding the same numbers find the same step."""
+    if least <= 0:
+        return 0.0
+    power = math.floor(math.log10(least))
+    steps = (factor * 10.0 ** (power + more) for more in (0, 1) for factor in (1, 2, 5))
+    return next(step for step in steps if step >= least * (1 - 1e-9))
+
+
+def to_step(number: float, step: float) -> float:
+    """The nearest multiple of a step; the number itself where the step is 0. Halves go up."""
+    if step <= 0 or not math.isfinite(number / step):
+        return number
+    return math.floor(number / step + 0.5 + 1e-9) * step
+
+
+def value(cell: Cell, rule: Rounding) -> Shown:
     """What may be shown of a cell that no rule holds back. None where there is no value."""
     match cell.measure:
         case Measure.ROWS | Measure.RECORDS:
@@ -39,23 +65,50 @@ def value(cell: Cell, rule: Rounding) -> int | float | None:
         case Measure.PROPORTION:
             whole = count(cell.rows, rule)
             return min(1.0, significant(count(cell.counted, rule) / whole, rule.significant_digits)) if whole else None
-        case Measure.TOTAL:
-            return _total(cell, rule)
-        case Measure.MEAN:
-            return _finite(cell.value / cell.rows if cell.value is not None and cell.rows else None, rule)
         case _:
-            return _finite(cell.value, rule)
+            number = _plain(cell, rule)
+            if number is None or not math.isfinite(number):
+                return None
+            return month_of(number) if cell.dated else significant(number, rule.significant_digits)
 
 
-def _total(cell: Cell, rule: Rounding) -> float | None:
-    if cell.value is None:
+def _plain(cell: Cell, rule: Rounding) -> float | None:
+    """A mean, total, spread or fit on its step."""
+    if cell.value is None or not math.isfinite(cell.value):
         return None
-    if cell.counted == 0:
-        return 0.0
-    return _finite(cell.value / cell.counted * count(cell.counted, rule), rule)
+    match cell.measure:
+        case Measure.TOTAL if cell.counted == 0:
+            return 0.0
+        case Measure.TOTAL:
+            return _stepped(cell.value / cell.counted, cell, rule) * count(cell.counted, rule)
+        case Measure.MEAN:
+            return _stepped(cell.value / cell.rows, cell, rule) if cell.rows else None
+        case Measure.ERROR:
+            rows = count(cell.rows, rule)
+            return _stepped(cell.value, cell, rule) / math.sqrt(rows) if rows else None
+        case Measure.PRODUCTS:
+            return _stepped(cell.value, cell, rule) * count(cell.rows, rule)
+        case _:
+            return _stepped(cell.value, cell, rule)
 
 
-def _finite(number: float | None, rule: Rounding) -> float | None:
-    if number is None or not math.isfinite(number):
+def _stepped(number: float, cell: Cell, rule: Rounding) -> float:
+    """On a step that is at least what one typical row moves the number by."""
+    rows = cell.counted if cell.measure is Measure.TOTAL else cell.rows
+    if rule.method == "none" or cell.measure in WINDOWED or cell.dated or rows == 0:
+        return number
+    if cell.measure in (Measure.TOTAL, Measure.MEAN) or cell.measure in PAIRS:
+        typical = math.sqrt(cell.spread / cell.rows) if cell.spread > 0 else 0.0
+        if cell.whole and cell.measure not in PAIRS:
+            typical = max(typical, 1.0)
+    else:
+        typical = abs(number)
+    return to_step(number, step_of(typical / rows))
+
+
+def month_of(days: float) -> date | None:
+    """The first day of the month of a date that is given as days since 0001-01-01."""
+    number = math.floor(days) + 1
+    if not 1 <= number <= date.max.toordinal():
         return None
-    return significant(number, rule.significant_digits)
+    return date.fromordinal(number).replace(day=1)

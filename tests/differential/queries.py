@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 from tests.differential.worlds import World
 
-AGGREGATE_WORDS = ("count", "persons", "filter", "sum", "avg", "flag", "spread", "percentile", "extreme", "distinct")
+AGGREGATE_WORDS = (
+    "count", "persons", "filter", "sum", "avg", "flag", "spread", "percentile", "extreme", "distinct", "pair",
+    "pair mean", "date", "filled",
+)  # fmt: skip
+SPREADS = ("stddev", "variance", "stddev_pop", "var_pop", "sem")
+PAIRED = (
+    "corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept", "regr_r2", "regr_sxx", "regr_syy", "regr_sxy",
+)  # fmt: skip
 
 
 @dataclass
@@ -247,9 +254,18 @@ class Writer:
             "sum": f"sum({self._magnitude()})",
             "avg": f"avg({self._magnitude()})",
             "flag": f"{self.chance.choice(('sum', 'avg', 'count_if'))}({flag})",
-            "spread": f"{self.chance.choice(('stddev', 'variance', 'stddev_pop', 'var_pop'))}({self._magnitude()})",
+            "spread": f"{self.chance.choice(SPREADS)}({self._magnitude()})",
             "percentile": f"quantile_cont({self._magnitude()}, {self.chance.choice(('0.1', '0.25', '0.5', '0.9'))})",
             "extreme": f"{self.chance.choice(('min', 'max'))}({self._magnitude()})",
+            "pair": f"{self.chance.choice(PAIRED)}({self._magnitude()}, {self._magnitude()})",
+            "pair mean": f"{self.chance.choice(('regr_count', 'regr_avgx', 'regr_avgy'))}"
+            f"({self._column('DOUBLE')}, {self._column('INTEGER')})",
+            "date": self.chance.choice(
+                ("min({})", "max({})", "avg({})", "median({})", "quantile_disc({}, 0.9)")
+            ).format(self._column("DATE")),
+            "filled": f"count({self.chance.choice(('coalesce({}, 0)', '({} IS NULL)', 'least({}, 5)'))})".format(
+                self._column("DOUBLE")
+            ),
             "distinct": f"count(DISTINCT {self._column('VARCHAR', 'INTEGER')})",
         }
         text = choices[word].replace("count_if(CASE", "sum(CASE")

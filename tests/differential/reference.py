@@ -9,11 +9,23 @@ import math
 import statistics as means
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
+from tests.differential import fits
 from tests.differential.values import OWNER, Value, evaluate
 
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, IsNull, Measure, Not, Ordering, Owner
+from ambergate_policies.algebra.expressions import (
+    Aggregate,
+    Column,
+    Expression,
+    IsNull,
+    Logical,
+    Measure,
+    Not,
+    Ordering,
+    Owner,
+)
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import (
     CLEARED,
@@ -175,6 +187,8 @@ def cell_of(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack,
             return _condition(aggregate, rows, pack, relation)
         case Measure.DISTINCT | Measure.RECORDS:
             return _distinct(aggregate, rows, pack)
+        case measure if measure in fits.PAIRED:
+            return _pair(aggregate, rows, pack)
         case _:
             return _magnitude(aggregate, rows, pack)
 
@@ -222,6 +236,8 @@ def _is_presence(argument: Expression | None, node: Relation) -> bool:
             return _inner(node, Scan)
         case Not(part=IsNull(part=Owner())):
             return _inner(node, Scan | Derived)
+        case Logical(operator="AND", parts=parts):
+            return all(_is_presence(part, node) for part in parts)
     return False
 
 
@@ -272,11 +288,11 @@ def _magnitude(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
         return _threshold(pack)
     flat = [value for own in values.values() for value in own]
     number, contributions = _statistic(aggregate, values, flat, pack)
-    shown = Shown(None if number is None else digits(number, pack), persons=domain)
+    shown = Shown(_shown(aggregate, number, pack), persons=domain)
     windowed = aggregate.measure in (Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM)
     means_of = sorted(math.fsum(own) / len(own) for own in values.values())
     window = _window(aggregate, means_of, pack) if windowed and flat else []
-    spread = aggregate.measure in (Measure.DEVIATION, Measure.VARIANCE)
+    spread = aggregate.measure in (Measure.DEVIATION, Measure.VARIANCE, Measure.ERROR)
     own = [[value] for value in window] if windowed else list(values.values())
     dominated = _dominated(contributions, pack, windowed) or _stands_out(own, pack)
     words = [pack.dominance.action.value] if dominated else []
@@ -299,17 +315,74 @@ def _statistic(
     match aggregate.measure:
         case Measure.TOTAL:
             nonzero = sum(1 for value in flat if value)
-            return (math.fsum(flat) / nonzero * rounded(nonzero, pack) if nonzero else 0.0), contributions
+            if not nonzero:
+                return 0.0, contributions
+            mean = fits.on_step(math.fsum(flat) / nonzero, _typical(aggregate, flat), nonzero, pack)
+            return mean * rounded(nonzero, pack), contributions
         case Measure.MEAN:
-            return math.fsum(flat) / len(flat), contributions
-        case Measure.DEVIATION | Measure.VARIANCE:
+            mean = math.fsum(flat) / len(flat)
+            return fits.on_step(mean, _typical(aggregate, flat), len(flat), pack), contributions
+        case Measure.DEVIATION | Measure.VARIANCE | Measure.ERROR:
             if len(flat) == 1 and not aggregate.population:
                 return None, contributions
-            variance = means.pvariance(flat) if aggregate.population else means.variance(flat)
-            return (math.sqrt(variance) if aggregate.measure is Measure.DEVIATION else variance), contributions
+            number = means.pvariance(flat) if aggregate.population else means.variance(flat)
+            number = number if aggregate.measure is Measure.VARIANCE else math.sqrt(number)
+            number = fits.on_step(number, number, len(flat), pack)
+            if aggregate.measure is Measure.ERROR:
+                number /= math.sqrt(rounded(len(flat), pack))
+            return number, contributions
         case _:
             window = _window(aggregate, sorted(math.fsum(own) / len(own) for own in values.values()), pack)
             return math.fsum(window) / len(window), [abs(value) for value in window]
+
+
+def _typical(aggregate: Aggregate, flat: list[float]) -> float:
+    """How far a typical row is from the mean; whole numbers are at least one from each other. Dates have no digits."""
+    assert aggregate.argument is not None
+    if aggregate.kind is Kind.DATE:
+        return 0.0
+    return max(means.pstdev(flat), 1.0 if aggregate.argument.kind is Kind.INT else 0.0)
+
+
+def _shown(aggregate: Aggregate, number: float | None, pack: RulePack) -> Value:
+    """A number with the pack's digits, or the month of a date that is given as days since the year 1 began."""
+    if number is None or aggregate.kind is not Kind.DATE:
+        return None if number is None else digits(number, pack)
+    return (date(1, 1, 1) + timedelta(math.floor(number))).replace(day=1)
+
+
+def _pair(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:
+    assert aggregate.argument is not None and aggregate.second is not None
+    own: fits.Pairs = {}
+    for person, row in rows:
+        y, x = evaluate(aggregate.argument, row), evaluate(aggregate.second, row)
+        if y is None or x is None or (aggregate.domain is not None and evaluate(aggregate.domain, row) is not True):
+            continue
+        own.setdefault(person, []).append((float(y), float(x)))
+    with_y, with_x = ({person for person, pairs in own.items() if any(pair[i] for pair in pairs)} for i in (0, 1))
+    least = min(with_y, with_x, key=len)
+    if _few(pack, {person for person, _ in rows}, set(own), least):
+        return _threshold(pack)
+    if not own:
+        return Shown(None)
+    flat = [pair for pairs in own.values() for pair in pairs]
+    line = fits.line_of(flat)
+    number = fits.statistic(aggregate.measure, aggregate.population, line)
+    if number is not None:
+        number = fits.on_step(number, fits.typical(aggregate.measure, line), len(flat), pack)
+        number *= rounded(len(flat), pack) if aggregate.measure is Measure.PRODUCTS else 1
+    words = []
+    percent = pack.dominance.outlier_percent
+    out = fits.constant(flat) or fits.stands_out(aggregate.measure, own, line) >= (percent or 101) / 100
+    if fits.dominated(*fits.largest_shares(own, line), pack) or (percent is not None and out):
+        words.append(pack.dominance.action.value)
+    if len(own) - (2 if aggregate.measure in fits.FITS else 1) < pack.degrees_of_freedom.minimum:
+        words.append(pack.degrees_of_freedom.action.value)
+    shown = Shown(None if number is None else digits(number, pack), persons=set(own))
+    shown.suppressed = "suppress" in words
+    shown.held = "hold" in words and not shown.suppressed
+    shown.value = None if shown.suppressed else shown.value
+    return shown
 
 
 def _window(aggregate: Aggregate, ordered: list[float], pack: RulePack) -> list[float]:

@@ -72,7 +72,7 @@ def test_a_mistyped_column_is_guessed(refusal: Refusal) -> None:
         ("SELECT count(*) FROM person WHERE region", "type"),
         ("SELECT count(*) FROM person LIMIT 1 + 1", "syntax"),
         ("SELECT string_agg(region) FROM person", "aggregate"),
-        ("SELECT any_value(region) FROM person", "syntax"),
+        ("SELECT any_value(region) FROM person", "aggregate"),
         ("SELECT count(*) FROM (SELECT * FROM person LIMIT 5) AS x", "row-level"),
         ("SELECT count(*) FROM person USING SAMPLE 5", "syntax"),
         ("SELECT count(*) FROM person TABLESAMPLE 5%", "syntax"),

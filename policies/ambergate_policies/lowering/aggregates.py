@@ -9,6 +9,7 @@ from sqlglot import exp
 from ambergate_policies.agreement import Statistic
 from ambergate_policies.algebra.expressions import (
     Aggregate,
+    Call,
     Comparison,
     Expression,
     Grade,
@@ -20,8 +21,11 @@ from ambergate_policies.algebra.expressions import (
     Owner,
 )
 from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.functions import AGGREGATES, ALLOWED
 from ambergate_policies.lowering.expressions import Scalars
+from ambergate_policies.lowering.filled import never_null
 from ambergate_policies.lowering.measures import grade, is_zero_or_one
+from ambergate_policies.verdict import QueryRefused
 
 _SIMPLE: dict[type[exp.Expr], Measure] = {
     exp.Avg: Measure.MEAN,
@@ -32,10 +36,57 @@ _SIMPLE: dict[type[exp.Expr], Measure] = {
     exp.VariancePop: Measure.VARIANCE,
     exp.Median: Measure.PERCENTILE,
     exp.PercentileCont: Measure.PERCENTILE,
+    exp.PercentileDisc: Measure.PERCENTILE,
+    exp.Quantile: Measure.PERCENTILE,
+    exp.ApproxQuantile: Measure.PERCENTILE,
     exp.Min: Measure.MINIMUM,
     exp.Max: Measure.MAXIMUM,
 }
+_QUANTILE_AT: dict[type[exp.Expr], str] = {
+    exp.PercentileCont: "expression",
+    exp.PercentileDisc: "expression",
+    exp.Quantile: "quantile",
+    exp.ApproxQuantile: "quantile",
+}
+"""Percentiles of one meaning, and the argument that says which. An approximate or a discrete one is the same mean."""
 _POPULATION = (exp.StddevPop, exp.VariancePop)
+_PAIRED: dict[type[exp.Expr], tuple[Measure, bool]] = {
+    exp.Corr: (Measure.CORRELATION, False),
+    exp.CovarSamp: (Measure.COVARIANCE, False),
+    exp.CovarPop: (Measure.COVARIANCE, True),
+    exp.RegrR2: (Measure.DETERMINATION, False),
+    exp.RegrSlope: (Measure.SLOPE, False),
+    exp.RegrIntercept: (Measure.INTERCEPT, False),
+    exp.RegrSxy: (Measure.PRODUCTS, True),
+    exp.RegrSxx: (Measure.PRODUCTS, True),
+    exp.RegrSyy: (Measure.PRODUCTS, True),
+}
+_OF_ONE = (exp.RegrAvgx, exp.RegrAvgy, exp.RegrCount)
+"""Aggregates of a pair that are a mean of one of the two, or a count, over the rows where both are filled."""
+_SAME_AS: dict[str, type[exp.AggFunc]] = {"mean": exp.Avg, "favg": exp.Avg, "fsum": exp.Sum, "kahan_sum": exp.Sum,
+                                          "sumkahan": exp.Sum, "sum_no_overflow": exp.Sum}  # fmt: skip
+"""Aggregates that the parser does not know by name, and what they are."""
+_ADVICE: dict[str, str] = {
+    "bool_or": "use avg(CASE WHEN ... THEN 1 ELSE 0 END): any and all are decided by a single person",
+    "bool_and": "use avg(CASE WHEN ... THEN 1 ELSE 0 END): any and all are decided by a single person",
+    "mode": "use SELECT x, count(*) AS n ... GROUP BY x ORDER BY n DESC LIMIT 1",
+    "mad": "use quantile_cont(x, 0.25) and quantile_cont(x, 0.75)",
+    "geomean": "use exp(avg(ln(x)))",
+    "geometric_mean": "use exp(avg(ln(x)))",
+    "weighted_avg": "use sum(x * w) / sum(w)",
+    "wavg": "use sum(x * w) / sum(w)",
+    "histogram": "use GROUP BY floor(x / width)",
+    "approx_top_k": "use SELECT x, count(*) AS n ... GROUP BY x ORDER BY n DESC LIMIT k",
+    "skewness": "use stddev(x) and percentiles: a third moment is made by the one or two furthest persons",
+    "kurtosis": "use stddev(x) and percentiles: a fourth moment is made by the one or two furthest persons",
+    "kurtosis_pop": "use stddev(x) and percentiles: a fourth moment is made by the one or two furthest persons",
+    "arg_max": "take it per person: in a subquery that is grouped by the person key",
+    "arg_min": "take it per person: in a subquery that is grouped by the person key",
+    "first": "take it per person: in a subquery that is grouped by the person key",
+    "last": "take it per person: in a subquery that is grouped by the person key",
+    "any_value": "group by it, or take it per person in a subquery that is grouped by the person key",
+}
+_HINT = "use count, sum, avg, stddev, median, quantile_cont, corr, regr_slope, min or max"
 
 STATISTIC: dict[Measure, Statistic] = {
     Measure.ROWS: Statistic.COUNT,
@@ -47,6 +98,13 @@ STATISTIC: dict[Measure, Statistic] = {
     Measure.MEAN: Statistic.MEAN,
     Measure.DEVIATION: Statistic.SPREAD,
     Measure.VARIANCE: Statistic.SPREAD,
+    Measure.ERROR: Statistic.SPREAD,
+    Measure.COVARIANCE: Statistic.SPREAD,
+    Measure.PRODUCTS: Statistic.SPREAD,
+    Measure.CORRELATION: Statistic.SPREAD,
+    Measure.DETERMINATION: Statistic.SPREAD,
+    Measure.SLOPE: Statistic.SPREAD,
+    Measure.INTERCEPT: Statistic.SPREAD,
     Measure.PERCENTILE: Statistic.PERCENTILE,
     Measure.MINIMUM: Statistic.PERCENTILE,
     Measure.MAXIMUM: Statistic.PERCENTILE,
@@ -54,6 +112,10 @@ STATISTIC: dict[Measure, Statistic] = {
 
 
 def is_aggregate(node: exp.Expr) -> bool:
+    if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
+        return is_aggregate(node.this)
+    if isinstance(node, exp.Anonymous):
+        return isinstance(node.this, str) and node.this.lower() in AGGREGATES
     return isinstance(node, exp.AggFunc | exp.Filter | exp.WithinGroup)
 
 
@@ -66,8 +128,22 @@ def has_aggregate(node: exp.Expr) -> bool:
 
 def extras(node: exp.Expr) -> set[str]:
     """The arguments of an aggregate that would be lost if only its first were read: max(x, 3), count_if(a, b)."""
-    known = {"this", "big_int"} | ({"expression"} if isinstance(node, exp.PercentileCont) else set())
+    known = {"this", "big_int", _QUANTILE_AT.get(type(node), "this")}
+    if isinstance(node, (*_PAIRED, *_OF_ONE)):
+        known.add("expression")
     return {key for key, value in node.args.items() if value not in (None, False, [])} - known
+
+
+def name_of(node: exp.Expr) -> str:
+    """An aggregate's name, for a message."""
+    if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
+        return name_of(node.this)
+    named: dict[type[exp.Expr], str] = {exp.LogicalOr: "bool_or", exp.LogicalAnd: "bool_and"}
+    if type(node) in named:
+        return named[type(node)]
+    if isinstance(node, exp.Anonymous):
+        return str(node.this).lower()
+    return node.sql_name().lower() if isinstance(node, exp.Func) else type(node).__name__
 
 
 class Aggregates:
@@ -85,26 +161,61 @@ class Aggregates:
         if isinstance(inner, exp.Filter):
             condition = self.scalars.condition(inner.expression.this)
             inner = inner.this
-        if isinstance(inner, (exp.Count, exp.CountIf, exp.Sum, *_SIMPLE)) and extras(inner):
+        inner = _known(inner)
+        understood: tuple[type[exp.Expr], ...] = (
+            exp.Count,
+            exp.CountIf,
+            exp.Sum,
+            exp.ApproxDistinct,
+            *_SIMPLE,
+            *_PAIRED,
+            *_OF_ONE,
+        )
+        if isinstance(inner, understood) and extras(inner):
             raise self.reading.refuse("aggregate", "this aggregate has more arguments than are understood", inner)
         if isinstance(inner, exp.Count):
             return self._count(inner, condition)
         if isinstance(inner, exp.CountIf):
             return _rows(_both(self.scalars.condition(inner.this), condition))
+        if isinstance(inner, exp.ApproxDistinct):
+            return self._count_distinct(exp.Distinct(expressions=[self._plain(inner, inner.this)]), condition)
         if isinstance(inner, exp.Sum):
             return self._sum(inner, condition)
         if isinstance(inner, exp.WithinGroup):
             return self._within_group(inner, condition)
+        if isinstance(inner, (*_PAIRED, *_OF_ONE)):
+            return self._pair(inner, condition)
+        if isinstance(inner, exp.Anonymous) and inner.this.lower() == "sem" and len(inner.expressions) == 1:
+            value = self.scalars.value(self._plain(inner, inner.expressions[0]))
+            self._require_measure(inner, value)
+            return Aggregate(Measure.ERROR, value, condition, Kind.NUM, population=True)
         measure = _SIMPLE.get(type(inner))
         if measure is None:
-            name = inner.sql_name().lower() if isinstance(inner, exp.Func) else type(inner).__name__
-            raise self.reading.refuse(
-                "aggregate",
-                f"{name} is not available: it would show values of single persons or is not understood yet",
-                inner,
-                hint="use count, sum, avg, stddev, median, quantile_cont, min or max",
-            )
+            raise self._unavailable(inner)
         return self._statistic(inner, measure, condition)
+
+    def _unavailable(self, node: exp.Expr) -> QueryRefused:
+        name = name_of(node)
+        message = f"{name} is not available: it would show values of single persons or is not understood yet"
+        return self.reading.refuse("aggregate", message, node, hint=_ADVICE.get(name, _HINT))
+
+    def _pair(self, node: exp.Expr, condition: Expression | None) -> Aggregate:
+        """A statistic of y and x: `corr(y, x)`. Both are measures; the rows are those where both are filled."""
+        y, x = (self.scalars.value(self._plain(node, part)) for part in (node.this, node.expression))
+        if isinstance(node, exp.RegrCount):
+            return _rows(_both(_both(self._present(y), self._present(x)), condition))
+        self._require_measure(node, y)
+        self._require_measure(node, x)
+        if isinstance(node, exp.RegrAvgx):
+            return Aggregate(Measure.MEAN, x, _both(self._present(y), condition), Kind.NUM)
+        if isinstance(node, exp.RegrAvgy):
+            return Aggregate(Measure.MEAN, y, _both(self._present(x), condition), Kind.NUM)
+        measure, population = _PAIRED[type(node)]
+        if isinstance(node, exp.RegrSxx):
+            y, condition = x, _both(self._present(y), condition)
+        if isinstance(node, exp.RegrSyy):
+            x, condition = y, _both(self._present(x), condition)
+        return Aggregate(measure, y, condition, Kind.NUM, population=population, second=x)
 
     def _count(self, node: exp.Count, condition: Expression | None) -> Aggregate:
         if node.expressions:
@@ -140,10 +251,10 @@ class Aggregates:
         return Aggregate(Measure.PERSONS, _both(self._present(owners[0]), wanted), None, Kind.INT)
 
     def _present(self, value: Expression) -> Expression | None:
-        """`value IS NOT NULL`, or None where that always holds: the person of a row."""
+        """`value IS NOT NULL`, or None where that always holds: the person of a row, or by the text alone."""
         if isinstance(value, Owner) and self.owners == (value,):
             return None
-        return None if isinstance(value, Literal) and value.value is not None else Not(IsNull(value))
+        return None if never_null(value) else Not(IsNull(value))
 
     def _sum(self, node: exp.Sum, condition: Expression | None) -> Aggregate:
         value = self._argument(node)
@@ -155,20 +266,24 @@ class Aggregates:
     def _statistic(self, node: exp.Expr, measure: Measure, condition: Expression | None) -> Aggregate:
         quantile = None
         if measure is Measure.PERCENTILE:
-            given = node.args.get("expression") if isinstance(node, exp.PercentileCont) else None
-            quantile = self._quantile(given, node) if isinstance(node, exp.PercentileCont) else Decimal("0.5")
+            where = _QUANTILE_AT.get(type(node))
+            quantile = self._quantile(node.args.get(where), node) if where is not None else Decimal("0.5")
         if isinstance(node, exp.Min | exp.Max) and node.expressions:
             raise self.reading.refuse("aggregate", "min and max take one argument", node)
         value = self._argument(node)
         return self._over(node, measure, value, condition, quantile)
 
     def _within_group(self, node: exp.WithinGroup, condition: Expression | None) -> Aggregate:
-        order = node.expression
-        if not isinstance(node.this, exp.PercentileCont) or not isinstance(order, exp.Order):
+        order, inner = node.expression, node.this
+        if isinstance(inner, exp.Mode):
+            raise self._unavailable(inner)
+        if not isinstance(inner, exp.PercentileCont | exp.PercentileDisc) or not isinstance(order, exp.Order):
             raise self.reading.refuse("aggregate", "this ordered aggregate is not understood", node)
-        if len(order.expressions) != 1 or order.expressions[0].args.get("desc"):
-            raise self.reading.refuse("aggregate", "order by one value, ascending", node)
-        quantile = self._quantile(node.this.this, node)
+        if len(order.expressions) != 1 or inner.args.get("expression") is not None:
+            raise self.reading.refuse("aggregate", "order by one value", node)
+        quantile = self._quantile(inner.this, node)
+        if order.expressions[0].args.get("desc"):
+            quantile = 1 - quantile
         value = self.scalars.value(order.expressions[0].this)
         return self._over(node, Measure.PERCENTILE, value, condition, quantile)
 
@@ -183,16 +298,44 @@ class Aggregates:
         if measure is Measure.MEAN and is_zero_or_one(value):
             domain = _both(self._present(value), condition)
             return Aggregate(Measure.PROPORTION, _holds(value), domain, Kind.NUM)
+        if value.kind.temporal:
+            return Aggregate(measure, self._of_dates(node, measure, value), condition, Kind.DATE, quantile)
         self._require_measure(node, value)
         population = isinstance(node, _POPULATION)
         return Aggregate(measure, value, condition, Kind.NUM, quantile, population)
 
+    def _of_dates(self, node: exp.Expr, measure: Measure, value: Expression) -> Expression:
+        """Of dates as days: the mean of several persons' dates, shown as its month."""
+        found = grade(value)
+        if measure not in _OF_DATES or found.grade is not Grade.DATE or not found.factors or not found.own:
+            raise self.reading.refuse(
+                "measure",
+                "of dates only a recorded one has a minimum, maximum, mean or percentile",
+                node,
+                hint="use a date column of a table, or date_diff between two of them",
+            )
+        return Call(ALLOWED["date_diff"], (Literal("0001-01-01", Kind.DATE), value), Kind.INT, "day")
+
     def _argument(self, node: exp.Expr) -> Expression:
-        if isinstance(node.this, exp.Distinct):
-            raise self.reading.refuse("aggregate", "DISTINCT is available in count only", node)
-        return self.scalars.value(node.this)
+        return self.scalars.value(self._plain(node, node.this))
+
+    def _plain(self, node: exp.Expr, argument: exp.Expr) -> exp.Expr:
+        """An argument without DISTINCT or ORDER BY, which would be lost."""
+        if isinstance(argument, exp.Distinct):
+            hint = "make the values distinct per person: in a subquery SELECT DISTINCT person_id, x"
+            raise self.reading.refuse("aggregate", "DISTINCT is available in count only", node, hint=hint)
+        if isinstance(argument, exp.Order):
+            raise self.reading.refuse("aggregate", "ORDER BY changes nothing here", node, hint="leave it out")
+        return argument
 
     def _quantile(self, node: exp.Expr | None, whole: exp.Expr) -> Decimal:
+        if isinstance(node, exp.Array | exp.Tuple):
+            raise self.reading.refuse(
+                "aggregate",
+                "a list of quantiles is one column each here",
+                whole,
+                hint="write quantile_cont(x, 0.25) AS q1, quantile_cont(x, 0.5) AS q2, quantile_cont(x, 0.75) AS q3",
+            )
         if isinstance(node, exp.Literal) and not node.is_string:
             value = Decimal(str(node.this))
             if 0 < value < 1:
@@ -209,6 +352,16 @@ class Aggregates:
             hint="measure a numeric column, a date_diff, or CASE WHEN ... THEN 1 ELSE 0 END; do other arithmetic on "
             "the result, outside the aggregate",
         )
+
+
+_OF_DATES = frozenset({Measure.MEAN, Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM})
+
+
+def _known(node: exp.Expr) -> exp.Expr:
+    """An aggregate that the parser has no class for, as the one it is."""
+    if isinstance(node, exp.Anonymous) and str(node.this).lower() in _SAME_AS and len(node.expressions) == 1:
+        return _SAME_AS[str(node.this).lower()](this=node.expressions[0])
+    return node
 
 
 def _rows(condition: Expression | None) -> Aggregate:

@@ -11,7 +11,9 @@ def default_name(reading: Reading, item: exp.Expr) -> str:
     """The name of an output without an alias: the column's, the function's, or the text itself."""
     if isinstance(item, exp.Column):
         return item.name
-    inner = item.this if isinstance(item, exp.Filter) else item
+    inner = item.this if isinstance(item, exp.Filter | exp.WithinGroup | exp.IgnoreNulls) else item
+    if isinstance(inner, exp.Anonymous):
+        return str(inner.this).lower()
     if isinstance(inner, exp.Func):
         return inner.sql_name().lower()
     span = reading.span(item)

@@ -9,7 +9,18 @@ from ambergate_policies.packs import RulePack
 from ambergate_policies.rules.rule import CellFinding, Rule
 from ambergate_policies.statistics import Cell
 
-_PARAMETERS = {Measure.DEVIATION: 1, Measure.VARIANCE: 1}
+_PARAMETERS = {
+    Measure.DEVIATION: 1,
+    Measure.VARIANCE: 1,
+    Measure.ERROR: 1,
+    Measure.COVARIANCE: 1,
+    Measure.PRODUCTS: 1,
+    Measure.CORRELATION: 2,
+    Measure.DETERMINATION: 2,
+    Measure.SLOPE: 2,
+    Measure.INTERCEPT: 2,
+}
+"""How many numbers the statistic has estimated from the same persons: the mean, or both coefficients of a line."""
 
 
 def check(cell: Cell, pack: RulePack) -> Iterator[CellFinding]:

@@ -9,18 +9,25 @@ other value is known (`WHERE bmi = 25 OR ...`); the mean of such a group is the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from ambergate_policies.algebra.expressions import Measure
 from ambergate_policies.packs import RulePack
+from ambergate_policies.pairs import PAIRS
 from ambergate_policies.rules.rule import CellFinding, Rule
 from ambergate_policies.statistics import WINDOWED, Cell
+from ambergate_policies.verdict import Decision
 
-_MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN, Measure.DEVIATION, Measure.VARIANCE}) | WINDOWED
-"""Spreads too: the spread of a group with one value far from the rest is that value."""
+_SPREADS = frozenset({Measure.DEVIATION, Measure.VARIANCE, Measure.ERROR}) | PAIRS
+"""The spread of a group with one value far from the rest is that value."""
+_MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN}) | _SPREADS | WINDOWED
 
 
 def check(cell: Cell, pack: RulePack) -> Iterator[CellFinding]:
+    if not all(map(math.isfinite, (cell.absolute, cell.largest, cell.second, cell.spread, cell.outlier))):
+        yield CellFinding(RULE.id, Decision.SUPPRESS, "the contributions are too large to be compared")
+        return
     yield from _shares(cell, pack)
     percent = pack.dominance.outlier_percent
     if percent is not None and cell.spread > 0 and cell.outlier * 100 >= percent * cell.spread:
