@@ -29,6 +29,11 @@ def _matches(pattern: re.Pattern[str], what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a table or a column."""
+    return _NAME.fullmatch(text) is not None
+
+
 SlugField = Annotated[str, _matches(_SLUG, "a project slug")]
 NameField = Annotated[str, _matches(_NAME, "a table or column name")]
 AccountField = Annotated[str, _matches(_ACCOUNT, "an account name")]
