@@ -7,7 +7,6 @@ has a `clause`, so that a refusal can name the clause that would have to change.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from enum import StrEnum
@@ -182,10 +181,10 @@ class TableGrant(Document):
 
     @model_validator(mode="after")
     def _each_column_once(self) -> Self:
-        counts = Counter(name.lower() for name in self.columns)
-        for index, name in enumerate(self.columns):
-            if counts[name.lower()] > 1:
-                raise report(Problem(f"the column {name!r} is granted twice", ("columns", index)))
+        lowered = [name.lower() for name in self.columns]
+        twice = [index for index, name in enumerate(lowered) if name in lowered[:index]]
+        if twice:
+            raise report(*(Problem(f"the column {self.columns[i]!r} is granted twice", ("columns", i)) for i in twice))
         return self
 
     def serves(self, purpose: str) -> bool:

@@ -69,6 +69,19 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 
 
+def _date(loader: _Loader, node: yaml.ScalarNode) -> object:
+    """A date that no calendar has is an error with a line, as everything else is."""
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{node.value} is no date ({error})", node.start_mark
+        ) from None
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _date)
+
+
 def read_document(path: Path, model: type[Model]) -> Model:
     """Read and validate one YAML file. Raises DocumentError with a line number for every problem."""
     try:

@@ -46,8 +46,8 @@ def test_a_missing_key_is_reported_at_its_parent() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("category: research", "category: marketing", "Input should be"),
-        ("category: research", "category: insurance", "Input should be"),
+        ("category: research", "category: marketing", "'marketing' is not known here"),
+        ("category: research", "category: insurance", "'insurance' is not known here"),
         ("start: 2026-01-01", "start: 2029-01-01", "`end` lies before `start`"),
         ("first: 2015-01-01", "first: 2035-01-01", "`last` lies before `first`"),
         ("project: small", "project: Small Project", "project slug"),
