@@ -91,7 +91,7 @@ def test_a_pack_says_where_its_rules_are_published(name: str) -> None:
     pack = read_pack(name)
     assert pack.pack == name
     assert pack.source
-    assert pack.reference == f"{name} {pack.version}"
+    assert pack.reference == f"{name}@{pack.version}"
 
 
 def fired(cell: Cell, pack: RulePack) -> set[str]:

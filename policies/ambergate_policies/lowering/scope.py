@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from sqlglot import exp
 
@@ -22,7 +23,7 @@ from ambergate_policies.algebra.expressions import (
     Owner,
 )
 from ambergate_policies.algebra.kinds import OF_COLUMN, Kind
-from ambergate_policies.algebra.relations import Scan, ScannedColumn
+from ambergate_policies.algebra.relations import Relation, Scan, ScannedColumn
 from ambergate_policies.catalogue import Catalogue, ColumnType, Role, Table
 from ambergate_policies.catalogue import Column as CatalogueColumn
 from ambergate_policies.lowering.fanout import FanOut
@@ -51,11 +52,21 @@ class Scope:
     merged: dict[str, Expression] = field(default_factory=dict)
 
 
+class CohortNames(Protocol):
+    """What knows the project's cohort tables (cohort.py)."""
+
+    def names(self) -> list[str]: ...
+    def source(self, names: Names, node: exp.Table, alias: str) -> tuple[Relation, Source] | None: ...
+
+
 class Names:
     """Resolves tables and columns for one query under one agreement."""
 
-    def __init__(self, reading: Reading, catalogue: Catalogue, agreement: Agreement) -> None:
+    def __init__(
+        self, reading: Reading, catalogue: Catalogue, agreement: Agreement, cohorts: CohortNames | None = None
+    ) -> None:
         self.reading = reading
+        self.cohorts = cohorts
         self.catalogue = catalogue
         self.agreement = agreement
         self.grants = {grant.table.lower(): grant for grant in agreement.data.tables}
@@ -68,16 +79,20 @@ class Names:
         self._count += 1
         return f"s{self._count}"
 
-    def granted_table(self, node: exp.Table, alias: str) -> tuple[Scan, Source]:
-        """The scan of a granted table; refuses anything else by saying what the agreement has."""
+    def granted_table(self, node: exp.Table, alias: str) -> tuple[Relation, Source]:
+        """The scan of a granted table, or a cohort table; refuses anything else by saying what the agreement has."""
         word = node.name
         if (node.db or node.catalog) and (node.catalog or node.db.lower() != "main"):
             raise self.reading.refuse("unknown-table", f"there is no schema for {word!r}", node, hint=f"use {word}")
         grant = self.grants.get(word.lower())
         if grant is None or word.lower() not in self.tables:
+            if self.cohorts is not None and (found := self.cohorts.source(self, node, alias)) is not None:
+                return found
             raise self._unknown_table(node, word)
         name, table = self.tables[word.lower()]
-        return self._scan(name, table, grant, alias)
+        scan, source = self._scan(name, table, grant, alias)
+        self.reading.scanned[scan.source] = node
+        return scan, source
 
     def _scan(self, name: str, table: Table, grant: TableGrant, alias: str) -> tuple[Scan, Source]:
         source = self.fresh()

@@ -21,11 +21,13 @@ MAX_TOKENS = 12_000
 
 
 class Reading:
-    """One query text, its tree, and the day that `current_date` means. `refuse` points at a node."""
+    """One query text, its tree, and the day that `current_date` means. `refuse` points at a node. `scanned`: where
+    in the tree each scan of a table stands, by the kernel's alias for it."""
 
     def __init__(self, text: str, today: date) -> None:
         self.text = text
         self.today = today
+        self.scanned: dict[str, exp.Expr] = {}
         self.tree = self._parse()
 
     def refuse(
