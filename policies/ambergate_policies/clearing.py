@@ -120,6 +120,7 @@ def _findings(columns: list[list[ClearedCell]], withheld: int, pack: RulePack) -
     if pack.rounding.method != "none" and any(columns):
         message = f"counts are rounded ({pack.rounding.method}, base {pack.rounding.base}); ratios use rounded parts"
         found.append(Finding("rounding", Decision.RELEASE, message, clause=pack.reference))
+    found += [Finding("sensitivity", Decision.RELEASE, reason, clause=pack.reference) for reason in pack.reasons]
     return found
 
 
