@@ -18,6 +18,7 @@ from ambergate_policies.algebra.expressions import (
     Cast,
     Column,
     Comparison,
+    Composite,
     Edge,
     Expression,
     Frame,
@@ -51,7 +52,13 @@ from ambergate_policies.places import DATABASE, is_cohort_place
 
 OWNER = "person key"
 """Not a name that a column can have (names.py): nothing granted can stand in its place."""
-CAST_TARGETS = frozenset({"BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "DECIMAL(18,3)", "VARCHAR", "DATE", "TIMESTAMP"})
+CAST_TARGETS = frozenset(
+    {
+        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "DOUBLE",
+        "DECIMAL(18,3)", "VARCHAR", "DATE", "TIMESTAMP",
+    },
+)  # fmt: skip
+_DECIMAL = re.compile(r"DECIMAL\([1-9][0-9]?,[0-9]{1,2}\)")
 _INTERNAL = re.compile(r"[a-z][0-9]{0,6}")
 
 
@@ -92,8 +99,8 @@ def expression(node: Expression) -> str:  # noqa: C901 - one case per node of a 
             return f"({expression(part)} IS NULL)"
         case InList(part=part, values=values):
             return f"({expression(part)} IN ({', '.join(expression(value) for value in values)}))"
-        case Like(part=part, pattern=pattern, ignore_case=ignore_case):
-            return f"({expression(part)} {'ILIKE' if ignore_case else 'LIKE'} {_literal(pattern)})"
+        case Like():
+            return _like(node)
         case Arithmetic():
             return _arithmetic(node)
         case Negate(part=part):
@@ -102,11 +109,13 @@ def expression(node: Expression) -> str:  # noqa: C901 - one case per node of a 
             whens = " ".join(f"WHEN {expression(test)} THEN {expression(value)}" for test, value in branches)
             return f"(CASE {whens} ELSE {'NULL' if default is None else expression(default)} END)"
         case Cast(part=part, target=target):
-            return f"TRY_CAST({expression(part)} AS {_listed(target, CAST_TARGETS)})"
+            return f"TRY_CAST({expression(part)} AS {_target(target)})"
         case Call():
             return _call(node)
         case Window():
             return _window(node)
+        case Composite():
+            raise PrintingError("a list or struct that has not been taken apart")
         case _:
             assert_never(node)
 
@@ -114,6 +123,21 @@ def expression(node: Expression) -> str:  # noqa: C901 - one case per node of a 
 _COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"})
 _LOGICALS = frozenset({"AND", "OR"})
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "//", "%", "||"})
+
+
+_LIKES = frozenset({"LIKE", "ILIKE", "GLOB"})
+
+
+def _like(node: Like) -> str:
+    escape = "" if node.escape is None else f" ESCAPE {text_literal(node.escape)}"
+    return f"({expression(node.part)} {_listed(node.operator, _LIKES)} {expression(node.pattern)}{escape})"
+
+
+def _target(name: str) -> str:
+    """The type of a cast: a name from the list, or DECIMAL with digits."""
+    if _DECIMAL.fullmatch(name):
+        return name
+    return _listed(name, CAST_TARGETS)
 
 
 def _literal(node: Literal) -> str:
@@ -319,18 +343,43 @@ def _group(group: Group, owners: tuple[Owner, ...]) -> str:
     return f" GROUP BY {', '.join(keys)}" if keys else ""
 
 
-_PARTIALS = frozenset({"count", "sum", "avg", "min", "max", "count_if", "median", "bool_or", "bool_and"})
+_SPREADS = frozenset({"stddev_samp", "stddev_pop", "var_samp", "var_pop"})
+_LINES = frozenset({"corr", "covar_samp", "covar_pop", "regr_slope", "regr_intercept", "regr_r2"})
+_PARTIALS = (
+    frozenset(
+        {"count", "sum", "avg", "min", "max", "count_if", "median", "bool_or", "bool_and", "first", "last", "mode"}
+    )
+    | {"string_agg", "quantile_cont", "quantile_disc"}
+    | _SPREADS
+    | _LINES
+)
 
 
 def _partial(node: Partial) -> str:
-    argument = "*" if node.argument is None else expression(node.argument)
+    arguments = ["*"] if node.argument is None else [expression(node.argument)]
     wide = None
     if node.function == "sum" and node.argument is not None:  # a sum of HUGEINT or DECIMAL could overflow, and tell
         wide = "BIGINT" if node.argument.kind is Kind.INT else "DOUBLE"
-        argument = f"TRY_CAST({argument} AS {wide})"
-    text = f"{_listed(node.function, _PARTIALS)}({'DISTINCT ' if node.distinct else ''}{argument})"
+        arguments = [f"TRY_CAST({arguments[0]} AS {wide})"]
+    if node.second is not None:
+        arguments.append(expression(node.second))
+    if node.function in _SPREADS | _LINES:
+        arguments = [_clamped(argument) for argument in arguments]
+    if isinstance(node.constant, Decimal):
+        arguments.append(f"CAST({text_literal(str(node.constant))} AS DOUBLE)")
+    elif node.constant is not None:
+        arguments.append(text_literal(node.constant))
+    order = f" ORDER BY {', '.join(ordering(node.order))}" if ordering(node.order) else ""
+    distinct = "DISTINCT " if node.distinct else ""
+    text = f"{_listed(node.function, _PARTIALS)}({distinct}{', '.join(arguments)}{order})"
     text = text if node.domain is None else f"{text} FILTER (WHERE {expression(node.domain)})"
     return text if wide is None else f"TRY_CAST({text} AS {wide})"
+
+
+def _clamped(text: str) -> str:
+    """A number whose squares no spread can overflow on: the error would tell that somebody has a larger one."""
+    number = f"TRY_CAST({text} AS DOUBLE)"
+    return f"CASE WHEN abs({number}) < 1e50 THEN {number} END"
 
 
 def ordering(items: Iterable[Ordering]) -> list[str]:

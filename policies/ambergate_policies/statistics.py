@@ -484,7 +484,7 @@ def within(node: Relation) -> list[Expression]:
             if node.group is not None:
                 found += node.group.keys
                 for _, partial in node.group.partials:
-                    found += [part for part in (partial.argument, partial.domain) if part is not None]
+                    found += partial.parts()
             return [*found, *within(node.relation)]
         case _:
             return []

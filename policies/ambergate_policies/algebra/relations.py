@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Ordering, Owner, Window
@@ -105,12 +106,23 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """An aggregate over one person's own rows: a value of that person, so any of a fixed list will do."""
+    """An aggregate over one person's own rows: a value of that person, so any of a fixed list will do.
+
+    `second`: the explaining one of a pair; `order`: in which the rows are looked at, total but for equal values;
+    `constant`: a quantile or a separator."""
 
     function: str
     argument: Expression | None
     domain: Expression | None
     distinct: bool = False
+    second: Expression | None = None
+    order: tuple[Ordering, ...] = ()
+    constant: Decimal | str | None = None
+
+    def parts(self) -> tuple[Expression, ...]:
+        """Every expression that it reads rows through."""
+        ordered = tuple(item.expression for item in self.order)
+        return (*(part for part in (self.argument, self.second, self.domain) if part is not None), *ordered)
 
 
 Relation = Scan | Values | Cleared | Join | Derived

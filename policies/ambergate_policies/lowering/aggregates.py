@@ -25,6 +25,7 @@ from ambergate_policies.functions import AGGREGATES, ALLOWED
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.filled import never_null
 from ambergate_policies.lowering.measures import grade, is_zero_or_one
+from ambergate_policies.lowering.text import Reading
 from ambergate_policies.verdict import QueryRefused
 
 _SIMPLE: dict[type[exp.Expr], Measure] = {
@@ -42,7 +43,7 @@ _SIMPLE: dict[type[exp.Expr], Measure] = {
     exp.Min: Measure.MINIMUM,
     exp.Max: Measure.MAXIMUM,
 }
-_QUANTILE_AT: dict[type[exp.Expr], str] = {
+QUANTILE_AT: dict[type[exp.Expr], str] = {
     exp.PercentileCont: "expression",
     exp.PercentileDisc: "expression",
     exp.Quantile: "quantile",
@@ -128,7 +129,7 @@ def has_aggregate(node: exp.Expr) -> bool:
 
 def extras(node: exp.Expr) -> set[str]:
     """The arguments of an aggregate that would be lost if only its first were read: max(x, 3), count_if(a, b)."""
-    known = {"this", "big_int", _QUANTILE_AT.get(type(node), "this")}
+    known = {"this", "big_int", QUANTILE_AT.get(type(node), "this")}
     if isinstance(node, (*_PAIRED, *_OF_ONE)):
         known.add("expression")
     return {key for key, value in node.args.items() if value not in (None, False, [])} - known
@@ -161,7 +162,7 @@ class Aggregates:
         if isinstance(inner, exp.Filter):
             condition = self.scalars.condition(inner.expression.this)
             inner = inner.this
-        inner = _known(inner)
+        inner = known(inner)
         understood: tuple[type[exp.Expr], ...] = (
             exp.Count,
             exp.CountIf,
@@ -266,7 +267,7 @@ class Aggregates:
     def _statistic(self, node: exp.Expr, measure: Measure, condition: Expression | None) -> Aggregate:
         quantile = None
         if measure is Measure.PERCENTILE:
-            where = _QUANTILE_AT.get(type(node))
+            where = QUANTILE_AT.get(type(node))
             quantile = self._quantile(node.args.get(where), node) if where is not None else Decimal("0.5")
         if isinstance(node, exp.Min | exp.Max) and node.expressions:
             raise self.reading.refuse("aggregate", "min and max take one argument", node)
@@ -329,18 +330,7 @@ class Aggregates:
         return argument
 
     def _quantile(self, node: exp.Expr | None, whole: exp.Expr) -> Decimal:
-        if isinstance(node, exp.Array | exp.Tuple):
-            raise self.reading.refuse(
-                "aggregate",
-                "a list of quantiles is one column each here",
-                whole,
-                hint="write quantile_cont(x, 0.25) AS q1, quantile_cont(x, 0.5) AS q2, quantile_cont(x, 0.75) AS q3",
-            )
-        if isinstance(node, exp.Literal) and not node.is_string:
-            value = Decimal(str(node.this))
-            if 0 < value < 1:
-                return value
-        raise self.reading.refuse("aggregate", "the quantile must be a constant between 0 and 1", whole)
+        return quantile_of(self.reading, node, whole)
 
     def _require_measure(self, node: exp.Expr, value: Expression) -> None:
         if grade(value).grade in (Grade.MAGNITUDE, Grade.COUNT) and value.kind.numeric:
@@ -357,11 +347,27 @@ class Aggregates:
 _OF_DATES = frozenset({Measure.MEAN, Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM})
 
 
-def _known(node: exp.Expr) -> exp.Expr:
+def known(node: exp.Expr) -> exp.Expr:
     """An aggregate that the parser has no class for, as the one it is."""
     if isinstance(node, exp.Anonymous) and str(node.this).lower() in _SAME_AS and len(node.expressions) == 1:
         return _SAME_AS[str(node.this).lower()](this=node.expressions[0])
     return node
+
+
+def quantile_of(reading: Reading, node: exp.Expr | None, whole: exp.Expr) -> Decimal:
+    """Which quantile: a constant between 0 and 1."""
+    if isinstance(node, exp.Array | exp.Tuple):
+        raise reading.refuse(
+            "aggregate",
+            "a list of quantiles is one column each here",
+            whole,
+            hint="write quantile_cont(x, 0.25) AS q1, quantile_cont(x, 0.5) AS q2, quantile_cont(x, 0.75) AS q3",
+        )
+    if isinstance(node, exp.Literal) and not node.is_string:
+        value = Decimal(str(node.this))
+        if 0 < value < 1:
+            return value
+    raise reading.refuse("aggregate", "the quantile must be a constant between 0 and 1", whole)
 
 
 def _rows(condition: Expression | None) -> Aggregate:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sqlglot import exp
 
-from ambergate_policies.algebra.expressions import Cast, Column, Expression, Grade, Measurability, Ordering, Owner
-from ambergate_policies.algebra.kinds import Kind
-from ambergate_policies.algebra.relations import Derived, Group, Partial, Relation
-from ambergate_policies.lowering.aggregates import extras, has_aggregate, is_aggregate
+from ambergate_policies.algebra.expressions import Expression, Ordering, Owner
+from ambergate_policies.algebra.relations import Derived, Group, Relation
+from ambergate_policies.lowering.aggregates import has_aggregate, is_aggregate
 from ambergate_policies.lowering.expressions import Scalars
-from ambergate_policies.lowering.measures import grade
 from ambergate_policies.lowering.grouping import group_nodes
 from ambergate_policies.lowering.outputs import constant, default_name, same
+from ambergate_policies.lowering.person_level import PersonLevel
 from ambergate_policies.lowering.rows import PersonScalars, Rows, derived_column
 from ambergate_policies.lowering.scope import Names, Source
 from ambergate_policies.lowering.windows import WindowScalars, has_window
-from ambergate_policies.verdict import QueryRefused
 
 
 class NestedSelect:
@@ -51,7 +47,7 @@ class NestedSelect:
         return self._grouped(condition)
 
     def of_person(self, owner: Owner, condition: Expression | None) -> tuple[Relation, Source]:
-        """One row per person of a SELECT that has one aggregate and no GROUP BY: read from outside by the person key."""
+        """One row per person of a SELECT with one aggregate and no GROUP BY: read from outside by the person key."""
         items = self.select.expressions
         if len(items) != 1 or not is_aggregate(items[0].unalias()):
             raise self.reading.refuse(
@@ -207,7 +203,7 @@ class NestedSelect:
                 "syntax", "DISTINCT beside GROUP BY is not understood", self.select, hint="drop it"
             )
         others = tuple(key for key in keys if not isinstance(key, Owner))
-        inner = _PersonLevel(self, self.names.fresh(), others)
+        inner = PersonLevel(self.scalars, self.names.fresh(), others)
         items = self._items(inner)
         having = self.select.args.get("having")
         held = inner.condition(having.this) if having is not None else None
@@ -218,100 +214,3 @@ class NestedSelect:
             inner.source, self.rows.relation, stored, self.rows.owners, condition, group=Group(others, partials)
         )
         return self._derived(grouped, (Owner(inner.source),) if self.rows.owners else (), items, held, order)
-
-
-_PARTIALS: dict[type[exp.Expr], str] = {
-    exp.Sum: "sum",
-    exp.Avg: "avg",
-    exp.Min: "min",
-    exp.Max: "max",
-    exp.Median: "median",
-    exp.LogicalOr: "bool_or",
-    exp.LogicalAnd: "bool_and",
-}
-
-
-_PER_PERSON = "per person there are count, sum, avg, min, max, median, bool_or and bool_and"
-
-
-class _PersonLevel(Scalars):
-    """Scalars over one person's group: keys, and aggregates over that person's own rows."""
-
-    def __init__(self, nested: NestedSelect, source: str, keys: tuple[Expression, ...]) -> None:
-        super().__init__(nested.reading)
-        self.rows = nested.scalars
-        self.source = source
-        self.keys = keys
-        self.found: list[Partial] = []
-
-    def leaf(self, node: exp.Expr) -> Expression | None:
-        if is_aggregate(node):
-            return self._partial(node)
-        if has_aggregate(node):
-            return None
-        if isinstance(node, exp.Literal | exp.Null | exp.Boolean | exp.Interval):
-            return None
-        try:
-            lowered = self.rows.lower(node)
-        except QueryRefused:
-            if isinstance(node, exp.Column):
-                raise
-            return None
-        if isinstance(lowered, Owner):
-            return Owner(self.source)
-        if lowered in self.keys:
-            return Column(self.source, f"g{self.keys.index(lowered)}", lowered.kind, grade(lowered))
-        if isinstance(node, exp.Column):
-            raise self.reading.refuse("row-level", f"{node.name!r} is neither grouped by nor aggregated", node)
-        return None
-
-    def _partial(self, node: exp.Expr) -> Expression:
-        domain: Expression | None = None
-        inner = node
-        if isinstance(inner, exp.Filter):
-            domain = self.rows.condition(inner.expression.this)
-            inner = inner.this
-        partial, kind, measurability = self._read(inner, domain)
-        if partial not in self.found:
-            self.found.append(partial)
-        return Column(self.source, f"a{self.found.index(partial)}", kind, measurability)
-
-    def _read(self, node: exp.Expr, domain: Expression | None) -> tuple[Partial, Kind, Measurability]:
-        counted = Measurability(Grade.COUNT, 1, own=False)
-        if isinstance(node, (exp.Count, exp.CountIf, *_PARTIALS)) and extras(node):
-            raise self.reading.refuse("aggregate", "this aggregate has more arguments than are understood", node)
-        if isinstance(node, exp.CountIf):
-            return Partial("count_if", self.rows.condition(node.this), domain), Kind.INT, counted
-        argument = node.this
-        if isinstance(node, exp.Count):
-            if argument is None or isinstance(argument, exp.Star | exp.Literal):
-                return Partial("count", None, domain), Kind.INT, counted
-            distinct = isinstance(argument, exp.Distinct)
-            if distinct and len(argument.expressions) != 1:
-                raise self.reading.refuse("aggregate", "count(DISTINCT ...) takes one column", node)
-            value = self.rows.lower(argument.expressions[0] if distinct else argument)
-            return Partial("count", value, domain, distinct), Kind.INT, counted
-        name = _PARTIALS.get(type(node))
-        if name is None or isinstance(argument, exp.Distinct) or node.expressions:
-            raise self.reading.refuse("aggregate", "this aggregate is not available per person", node, hint=_PER_PERSON)
-        return self._value_partial(node, name, domain)
-
-    def _value_partial(
-        self, node: exp.Expr, name: str, domain: Expression | None
-    ) -> tuple[Partial, Kind, Measurability]:
-        value = self.rows.value(node.this)
-        if name.startswith("bool") and value.kind is not Kind.BOOL:
-            raise self.reading.refuse("type", f"{name} needs a condition, not a {value.kind}", node)
-        if name in ("sum", "avg", "median") and not (value.kind.numeric or value.kind is Kind.BOOL):
-            raise self.reading.refuse("type", f"{name} needs a number, not a {value.kind}", node)
-        if name in ("sum", "avg", "median") and value.kind is Kind.BOOL:
-            value = _as_integer(value)
-        found = grade(value)
-        if found.grade is Grade.CONSTANT or (found.grade is Grade.INDICATOR and name in ("sum", "avg", "median")):
-            found = Measurability(Grade.COUNT, 1, own=False)
-        kind = Kind.NUM if name in ("avg", "median") else value.kind
-        return Partial(name, value, domain), kind, found
-
-
-def _as_integer(value: Expression) -> Expression:
-    return Cast(value, "INTEGER", Kind.INT)
