@@ -48,7 +48,7 @@ class OneRow:
 
 
 class OneRowGate:
-    def answer(self, sql: str) -> OneRow:
+    def answer(self, sql: str, *, purpose: str | None = None) -> OneRow:
         return OneRow()
 
     fetch = answer

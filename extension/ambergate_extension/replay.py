@@ -7,11 +7,16 @@ the project's log: the answers go to whoever runs the command, who has the data 
 from __future__ import annotations
 
 import json
+import secrets
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ambergate_datasets.engines.project_key import derive
+from ambergate_extension.cohorts import CohortFiles, Shelf
+from ambergate_extension.cohorts.shelf import LogOfCohorts
 from ambergate_extension.engine import EngineProcess
 from ambergate_extension.pipeline import Answer, Gate, read_kernel
 from ambergate_extension.store import HeldResult, HeldTable
@@ -31,6 +36,13 @@ class NothingRecorded:
 
     def hold(self, entry: LogEntry, held: HeldTable) -> str:
         return f"H-REPLAY-{self.append(entry)}"
+
+    def proven(self, kind: str, *, project: str, after: int) -> list[tuple[int, LogEntry]]:
+        return [
+            (index, entry)
+            for index, entry in enumerate(self.entries)
+            if index > after and (entry.kind, entry.project) == (kind, project)
+        ]
 
     def fetch(self, reference: str, *, account: str, project: str) -> HeldResult:
         raise UserError("a replay keeps no held results")
@@ -61,7 +73,23 @@ def open_gate(agreement: Path, catalogue: Path, database: Path, key: bytes | Non
             raise
         engine = EngineProcess(database, key)
         engine.start()
-    return Gate(kernel=kernel, engine=engine, recorder=NothingRecorded(), account=None)
+    recorder = NothingRecorded()
+    shelf = passing_shelf(recorder, kernel.agreement.project)
+    return Gate(kernel=kernel, engine=engine, recorder=recorder, account=None, shelf=shelf)
+
+
+def passing_shelf(log: LogOfCohorts, project: str) -> Shelf:
+    """A shelf for cohort tables that are gone when the gate is closed, under keys that nobody has afterwards."""
+    folder = tempfile.TemporaryDirectory(prefix="ambergate-cohorts-")
+    secret = secrets.token_bytes(32)
+    return Shelf(
+        CohortFiles(Path(folder.name)),
+        key=lambda cohort: derive(secret, "cohort", project, cohort),
+        log=log,
+        project=project,
+        version=lambda: "replay",
+        close=folder.cleanup,
+    )
 
 
 def read_requests(path: Path) -> Iterator[Request]:
@@ -85,10 +113,18 @@ def _request(where: str, line: str) -> Request:
     return Request(item["id"], tuple(steps))
 
 
-def answers(gate: Gate, request: Request) -> Iterator[dict[str, Any]]:
-    """One output record per step, in the format that docs/reference/replay.md promises."""
+def answers(gate: Gate, request: Request, purpose: str | None = None) -> Iterator[dict[str, Any]]:
+    """One output record per step, in the format that docs/reference/replay.md promises. Cohort tables that the steps
+    leave behind are dropped: the next request begins as this one did."""
     for number, sql in enumerate(request.steps):
-        yield record(request.id, number, gate.answer(sql))
+        yield record(request.id, number, gate.answer(sql, purpose=purpose))
+    drop_cohorts(gate, purpose)
+
+
+def drop_cohorts(gate: Gate, purpose: str | None = None) -> None:
+    """Leave no cohort table behind."""
+    for cohort in gate.catalogue()["cohorts"]:
+        gate.answer(f"DROP TABLE {cohort['name']}", purpose=purpose)
 
 
 def record(request_id: Any, step: int, answer: Answer) -> dict[str, Any]:

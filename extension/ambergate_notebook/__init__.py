@@ -3,6 +3,7 @@
 %%sql                        ambergate_notebook.query("SELECT ...")
 %%sql name <<                ambergate_notebook.fetch("H-7F3K2M")
 %held H-7F3K2M               ambergate_notebook.tables()
+%purpose audit               ambergate_notebook.purpose("audit")
 %tables                      pandas.read_sql("SELECT ...", ambergate_notebook.connect())
 """
 
@@ -22,7 +23,7 @@ from ambergate_notebook.errors import (
     QueryRefused,
     ResultHeld,
 )
-from ambergate_notebook.questions import fetch, granted, query, tables
+from ambergate_notebook.questions import fetch, granted, purpose, query, tables
 
 __all__ = [
     "Connection",
@@ -41,6 +42,7 @@ __all__ = [
     "fetch",
     "granted",
     "paramstyle",
+    "purpose",
     "query",
     "tables",
     "threadsafety",

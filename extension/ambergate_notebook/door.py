@@ -25,9 +25,20 @@ class Reply:
     mask: bytes
 
 
+@dataclass(slots=True)
+class Purpose:
+    """What this kernel's queries are for, as an id of the agreement's; None until one is chosen."""
+
+    chosen: str | None = None
+
+
+PURPOSE = Purpose()
+
+
 def ask_query(sql: str) -> Reply:
-    """Put one query to the gate. Raises OperationalError where the gate cannot be reached."""
-    body = json.dumps({"sql": sql}).encode()
+    """Put one query to the gate, for the chosen purpose. Raises OperationalError where the gate cannot be reached."""
+    purpose = {} if PURPOSE.chosen is None else {"purpose": PURPOSE.chosen}
+    body = json.dumps({"sql": sql, **purpose}).encode()
     if len(body) > LONGEST_QUERY:
         raise InterfaceError("a query may be at most 1 MiB long")
     return _ask("POST", "/query", body)

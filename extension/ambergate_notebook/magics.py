@@ -1,4 +1,4 @@
-"""`%%sql`, `%sql`, `%held` and `%tables` in a notebook.
+"""`%%sql`, `%sql`, `%held`, `%tables` and `%purpose` in a notebook.
 
 An answer without a table is shown as an explanation and raises nothing, so that a notebook runs through to its end.
 """
@@ -49,6 +49,12 @@ class AmbergateMagics(Magics):
     def tables(self, line: str) -> Any:
         """The tables that the agreement grants: `%tables`; the columns of one: `%tables name`."""
         return self._show(lambda: questions.tables(line.strip()), "", "")
+
+    @no_var_expand
+    @line_magic
+    def purpose(self, line: str) -> Any:
+        """What this notebook's queries are for: `%purpose` lists the agreement's purposes, `%purpose audit` chooses."""
+        return self._show(lambda: Note(questions.purpose(line.strip())), "", "")
 
     def _show(self, ask: Callable[[], Any], sql: str, into: str) -> Any:
         try:

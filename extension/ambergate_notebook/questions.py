@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ambergate_notebook import door
-from ambergate_notebook.errors import GateFailed, QueryRefused, ResultHeld
+from ambergate_notebook.errors import GateFailed, InterfaceError, QueryRefused, ResultHeld
 from ambergate_notebook.explain import explain
 
 if TYPE_CHECKING:
@@ -29,6 +29,26 @@ def tables(only: str = "") -> GrantedTables:
     from ambergate_notebook.tables import GrantedTables
 
     return GrantedTables(granted(), only)
+
+
+def purpose(chosen: str = "") -> str:
+    """Choose what this kernel's queries are for, by the id of a purpose of the agreement; says what there is.
+
+    Raises InterfaceError for a purpose that the agreement does not have."""
+    known = [(str(each.get("id")), each) for each in _purposes()]
+    if chosen and chosen not in dict(known):
+        names = ", ".join(name for name, _ in known)
+        raise InterfaceError(f"the agreement has no purpose {chosen!r}; it has: {names}")
+    if chosen:
+        door.PURPOSE.chosen = chosen
+    current = door.PURPOSE.chosen or (known[0][0] if len(known) == 1 else None)
+    lines = [f"{'*' if name == current else ' '} {name}: {each.get('objective', '')}" for name, each in known]
+    return "\n".join([*lines, *([] if current else ["Choose one: %purpose and its name"])])
+
+
+def _purposes() -> list[dict[str, object]]:
+    found = granted().get("purposes")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def granted() -> dict[str, object]:

@@ -55,7 +55,7 @@ class SmallGate:
     asked: list[str] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def answer(self, sql: str) -> SmallAnswer:
+    def answer(self, sql: str, *, purpose: str | None = None) -> SmallAnswer:
         self.asked.append(sql)
         if "slow" in sql:
             self.ended.wait(30)

@@ -39,9 +39,11 @@ class Gate:
 
     def __init__(self, before: Callable[[], None] = lambda: None) -> None:
         self._before = before
+        self.purposes: list[str | None] = []
         self.cancelled = threading.Event()
 
-    def answer(self, sql: str) -> Counts:
+    def answer(self, sql: str, *, purpose: str | None = None) -> Counts:
+        self.purposes.append(purpose)
         self._before()
         if "boom" in sql:
             raise ValueError("canary-5512")
@@ -99,12 +101,28 @@ def test_a_query_comes_back_as_header_table_and_mask(short_folder: Path) -> None
     asyncio.run(body())
 
 
+def test_a_query_carries_the_purpose_that_the_kernel_has_chosen(short_folder: Path) -> None:
+    gate = Gate()
+
+    async def body() -> None:
+        doors = Doors(GateKept(lambda: gate), logging.getLogger("door"))
+        await doors.open(KERNEL, short_folder / "a.sock")
+        for message in ({"sql": "x"}, {"sql": "x", "purpose": "audit"}):
+            await _asked(short_folder / "a.sock", "POST", "/query", json.dumps(message).encode())
+        await doors.close_all()
+
+    asyncio.run(body())
+    assert gate.purposes == [None, "audit"]
+
+
 @pytest.mark.parametrize(
     ("method", "url", "sent", "status"),
     [
         ("POST", "/query", b"not json", 400),
         ("POST", "/query", b'{"sql": 1}', 400),
         ("POST", "/query", b'{"sql": "x", "account": "bilal"}', 400),
+        ("POST", "/query", b'{"sql": "x", "purpose": 1}', 400),
+        ("POST", "/query", b'{"purpose": "audit"}', 400),
         ("POST", "/query", b'["sql"]', 400),
         ("POST", "/query", b"[" * 100_000, 400),
         ("POST", "/query", b'{"sql": "' + b"x" * (1024 * 1024) + b'"}', 413),

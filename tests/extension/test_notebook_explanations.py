@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -112,6 +113,23 @@ def test_outside_a_project_the_package_says_so(monkeypatch: pytest.MonkeyPatch) 
     for bad in ("", "7F3K2M", "H-", "H-../keys"):
         with pytest.raises(InterfaceError, match="looks like"):
             ambergate_notebook.fetch(bad)
+
+
+TWO_PURPOSES = {"purposes": [{"id": "main", "objective": "o"}, {"id": "audit", "objective": "waits"}]}
+
+
+def test_a_kernel_chooses_the_purpose_that_its_queries_carry(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, str]] = []
+    monkeypatch.setattr(door, "PURPOSE", door.Purpose())
+    monkeypatch.setattr(door, "_ask", lambda *asked: sent.append(json.loads(asked[2])))
+    monkeypatch.setattr(door, "ask_catalogue", lambda: TWO_PURPOSES)
+    door.ask_query("x")
+    assert "Choose one: %purpose" in ambergate_notebook.purpose()
+    with pytest.raises(InterfaceError, match="it has: main, audit"):
+        ambergate_notebook.purpose("marketing")
+    assert "* audit: waits" in ambergate_notebook.purpose("audit")
+    door.ask_query("x")
+    assert sent == [{"sql": "x"}, {"sql": "x", "purpose": "audit"}]
 
 
 def test_a_connection_is_what_pep_249_asks_for() -> None:

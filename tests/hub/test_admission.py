@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ambergate_datasets.deployment import deployment_file
 from ambergate_datasets.state import StateFolder
 from ambergate_hub.admission import obstacle_to_start, projects_of
 from ambergate_hub.roles import roles_of
@@ -61,6 +62,34 @@ def test_a_name_that_is_no_project_is_none(state: StateFolder, slug: str) -> Non
 )
 def test_an_agreement_holds_from_its_first_day_to_its_last(state: StateFolder, today: date, reason: str | None) -> None:
     assert obstacle_to_start(state, "cardio-outcomes", "amara", today) == reason
+
+
+def test_a_person_whose_role_puts_no_queries_starts_no_server(state: StateFolder) -> None:
+    path = state.project("cardio-outcomes") / "agreement.yaml"
+    document = yaml.safe_load(path.read_text())
+    document["parties"]["persons"][1]["role"] = "checker"
+    path.write_text(yaml.safe_dump(document))
+    assert obstacle_to_start(state, "cardio-outcomes", "amara", TODAY) is None
+    reason = obstacle_to_start(state, "cardio-outcomes", "bilal", TODAY)
+    assert reason is not None and "as checker, who puts no queries" in reason
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ("territory: FR\n", "this gate stands in FR"),
+        ("", "does not say where it stands"),
+        ("territory: XX", "does not"),
+    ],
+)
+def test_a_deployment_outside_the_territory_of_use_starts_no_server(
+    state: StateFolder, declared: str, words: str
+) -> None:
+    deployment_file(state).write_text(declared or "{}")
+    reason = obstacle_to_start(state, "cardio-outcomes", "amara", TODAY)
+    assert reason is not None and words in reason
+    change(state, "cardio-outcomes", territory="worldwide")
+    assert obstacle_to_start(state, "cardio-outcomes", "amara", TODAY) is None
 
 
 def test_an_unprovisioned_project_cannot_be_started(state: StateFolder) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.small_project import gates
+from tests.small_project import gates, population
 
+from ambergate_extension.pipeline import Gate
+from ambergate_extension.replay import NothingRecorded
 from ambergate_policies.agreement import Agreement, PersonRole
 from ambergate_policies.kernel import Kernel
 from ambergate_policies.packs import read_pack
@@ -280,6 +283,25 @@ def test_an_agreement_without_linkage_links_nothing() -> None:
 def test_two_boundaries_of_one_query_link_nobody() -> None:
     sql = "SELECT (SELECT count(*) FROM admission) AS admissions, count(*) AS events FROM event"
     linking(LINKS).prepare(sql, **HERE)
+
+
+def test_the_log_says_for_which_purpose_each_query_was_asked(tmp_path: Path) -> None:
+    population.write(tmp_path / "small.duckdb")
+    engine, log = gates.NearEngine(tmp_path / "small.duckdb", tmp_path), NothingRecorded()
+    kernel = kernel_of(document() | {"further_purposes": [SECOND]})
+    gate = Gate(kernel=kernel, engine=engine, recorder=log, account="amara", territory="GB-ENG", now=lambda: gates.NOON)
+    answers = [gate.answer(COUNT, purpose=purpose).verdict for purpose in ("audit", "main", None, "marketing")]
+    gate.close()
+    assert answers == ["released", "released", "refused", "refused"]
+    assert [entry.body["purpose"] for entry in log.entries] == ["audit", "main", None, None]
+
+
+def test_a_gate_that_declares_no_territory_answers_nothing(tmp_path: Path) -> None:
+    population.write(tmp_path / "small.duckdb")
+    gate = gates.near_gate(tmp_path / "small.duckdb", tmp_path, kernel_of(document()))
+    answer = gate.answer(COUNT)
+    gate.close()
+    assert (answer.verdict, answer.findings[0].rule) == ("refused", "territory")
 
 
 def test_an_administrators_trial_is_named_nowhere_and_stands_nowhere() -> None:

@@ -32,7 +32,8 @@ class Answered(Protocol):
 class Answering(Protocol):
     """A gate. Its methods block and may be called from any thread."""
 
-    def answer(self, sql: str) -> Answered: ...
+    def answer(self, sql: str, *, purpose: str | None = None) -> Answered:
+        """`purpose`: the agreement's purpose that is asked for, by id, where the kernel has chosen one."""
 
     def fetch(self, reference: str) -> Answered: ...
 

@@ -84,10 +84,10 @@ class QueryHandler(DoorHandler):
     async def post(self) -> None:
         if len(self.request.body) > MAX_BODY:
             return self.refuse(413, "a query may be at most 1 MiB long")
-        sql = _sql_of(self.request.body)
-        if sql is None:
-            return self.refuse(400, 'expected a JSON body {"sql": "..."}')
-        return await self.reply(lambda gate: encode_answer(gate.answer(sql)), is_query=True)
+        asked = _asked(self.request.body)
+        if asked is None:
+            return self.refuse(400, 'expected a JSON body {"sql": "..."}, with or without a "purpose"')
+        return await self.reply(lambda gate: encode_answer(gate.answer(**asked)), is_query=True)
 
 
 class HeldHandler(DoorHandler):
@@ -105,11 +105,12 @@ class UnknownHandler(DoorHandler):
         self.refuse(404, "the door has /query, /held/<reference> and /catalogue")
 
 
-def _sql_of(body: bytes) -> str | None:
+def _asked(body: bytes) -> dict[str, str] | None:
+    """The query's text and, where the kernel has chosen one, its purpose; None for anything else."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(message, dict) or set(message) != {"sql"} or not isinstance(message["sql"], str):
+    if not isinstance(message, dict) or not {"sql"} <= set(message) <= {"sql", "purpose"}:
         return None
-    return message["sql"]
+    return message if all(isinstance(value, str) for value in message.values()) else None

@@ -27,10 +27,17 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     is_flag=True,
     help="Let all lines share one release ledger. (There is no ledger in this version: every query stands alone.)",
 )
+@click.option("--purpose", help="The purpose that is asked for, where the agreement has several.")
 @click.argument("queries", type=_FILE)
 @state_option
 def replay(
-    state: StateFolder, agreement: Path, catalogue: Path, database: Path, shared_ledger: bool, queries: Path
+    state: StateFolder,
+    agreement: Path,
+    catalogue: Path,
+    database: Path,
+    shared_ledger: bool,
+    purpose: str | None,
+    queries: Path,
 ) -> None:
     """Run the queries of a JSON lines file through the policy kernel, as the gate would, and print one line each.
 
@@ -44,7 +51,7 @@ def replay(
     gate = core.open_gate(agreement, catalogue, database, _key(state, agreement))
     try:
         for request in core.read_requests(queries):
-            for line in core.answers(gate, request):
+            for line in core.answers(gate, request, purpose):
                 sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
                 sys.stdout.flush()
     finally:
