@@ -6,20 +6,22 @@ What comes out has the researcher's shape but has not been decided upon: recordi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from ambergate_extension.engine.attachments import Attachment
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import CLEARED
 from ambergate_policies.certificates import UNCERTAIN, Certified
 from ambergate_policies.clearing import ClearedTable
+from ambergate_policies.cohorts import PreparedCohort
 from ambergate_policies.kernel import Demand, Prepared, PreparedBoundary, PreparedPublic, PreparedStep
 from ambergate_policies.postprocessing import measures_of
-from ambergate_policies.verdict import Decision, Finding
+from ambergate_policies.verdict import Decision, Finding, QueryRefused, QueryRefused
 
 Tables = Mapping[str, pa.Table]
 
@@ -30,7 +32,15 @@ class Engine(Protocol):
     def plan(self, statement: str, tables: Tables = ...) -> str: ...
     def run(self, statement: str, tables: Tables = ...) -> pa.Table: ...
     def post(self, statement: str, tables: Tables) -> pa.Table: ...
+    def attach(self, files: Sequence[Attachment], *, also: Collection[Attachment] = ...) -> None: ...
+    def write(self, statement: str, place: str, tables: Tables, room: int) -> None: ...
     def close(self) -> None: ...
+
+
+_HELD = Finding(
+    "cohort", Decision.REFUSE, "a number that this table would be made with is held for output checking",
+    hint="ask for the number by itself first; once it is released, write it into the query",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +85,26 @@ class Execution:
         for step in prepared.steps:
             outcomes.append(self._outcome(step))
             self._tables[step.table] = outcomes[-1].table
+            if step.single is not None and outcomes[-1].table.num_rows > 1:
+                raise QueryRefused(step.single)
         return _shaped(prepared, outcomes)
 
-    def _outcome(self, step: PreparedStep) -> _Outcome:
-        for demand in step.demands:
+    def before(self, prepared: PreparedCohort) -> Tables:
+        """The cleared tables that a cohort table is made with. Raises QueryRefused where one of them is held."""
+        for step in prepared.steps:
+            outcome = self._outcome(step)
+            if outcome.hold:
+                raise QueryRefused(_HELD)
+            self._tables[step.table] = outcome.table
+        self._require(prepared.demands)
+        return dict(self._tables)
+
+    def _require(self, demands: Sequence[Demand]) -> None:
+        for demand in demands:
             demand.require(rows(self._run(demand, demand.statement)))
+
+    def _outcome(self, step: PreparedStep) -> _Outcome:
+        self._require(step.demands)
         if isinstance(step, PreparedPublic):
             return _Outcome(_without_values(self._run(step, step.statement), len(step.columns)))
         statistics = self._statistics(step)

@@ -12,31 +12,35 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
 from ambergate_datasets.deployment import read_deployment
-from ambergate_datasets.engines.project_key import database_key
+from ambergate_datasets.engines.project_key import cohort_key, database_key
 from ambergate_datasets.state import StateFolder
+from ambergate_extension.cohorts import CohortFiles, DataVersion, Keeping, Shelf
 from ambergate_extension.engine import EngineFailure, EngineProcess
 from ambergate_extension.execution import Engine, Execution, Shaped
 from ambergate_extension.store import HeldResult, HeldTable, State, Store
 from ambergate_policies.agreement import Agreement, read_agreement
 from ambergate_policies.authorisation import Session
 from ambergate_policies.catalogue import Catalogue, read_catalogue
+from ambergate_policies.cohorts import Cohorts, PreparedCohort, PreparedDrop
 from ambergate_policies.documents import located
 from ambergate_policies.errors import AmbergateError, IntegrityError, OperatorError, UserError
 from ambergate_policies.fitting import mismatches
-from ambergate_policies.kernel import Kernel
+from ambergate_policies.kernel import Kernel, Prepared
 from ambergate_policies.log import LogEntry
 from ambergate_policies.packs import read_pack
 from ambergate_policies.verdict import Decision, Finding, QueryRefused
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 Word = Literal["released", "held", "refused", "failed"]
 
 
@@ -46,6 +50,7 @@ class Recorder(Protocol):
     def append(self, entry: LogEntry) -> int: ...
     def hold(self, entry: LogEntry, held: HeldTable) -> str: ...
     def fetch(self, reference: str, *, account: str, project: str) -> HeldResult: ...
+    def proven(self, kind: str, *, project: str, after: int) -> list[tuple[int, LogEntry]]: ...
     def close(self) -> None: ...
 
 
@@ -92,6 +97,7 @@ class Gate:
         territory: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         reload: Callable[[], Kernel] | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._kernel = kernel
         self._engine = engine
@@ -100,6 +106,7 @@ class Gate:
         self._territory = territory
         self._now = now
         self._reload = reload
+        self._shelf = shelf
         self._lock = threading.Lock()
         self._purpose: str | None = None
 
@@ -112,6 +119,14 @@ class Gate:
         engine = EngineProcess(folder / "project.duckdb", database_key(state.keys, project))
         engine.start()
         recorder = Store.open(state.store_url, state.keys, state.log)
+        shelf = Shelf(
+            CohortFiles(folder / "cohorts"),
+            key=lambda cohort: cohort_key(state.keys, project, cohort),
+            log=recorder,
+            project=project,
+            version=DataVersion(folder / "manifest.json"),
+        )
+        shelf.tidy(kernel)
         return cls(
             kernel=kernel,
             engine=engine,
@@ -119,6 +134,7 @@ class Gate:
             account=account,
             territory=read_deployment(state).territory,
             reload=documents,
+            shelf=shelf,
         )
 
     def answer(self, sql: str, *, purpose: str | None = None) -> Answer:
@@ -157,8 +173,9 @@ class Gate:
             return Answer("failed", (Finding("held", Decision.REFUSE, str(error)),))
 
     def catalogue(self) -> dict[str, Any]:
-        """What the agreement grants: tables, columns, rules and dates, for the notebook's help."""
-        return describe(self._kernel)
+        """What the agreement grants: tables, columns, rules and dates; and the project's cohort tables."""
+        kernel = self._kernel
+        return describe(kernel) | {"cohorts": self._shelf.describe(kernel) if self._shelf is not None else []}
 
     def cancel(self) -> None:
         """End the running query."""
@@ -169,6 +186,8 @@ class Gate:
         """End the engine and let go of the store."""
         self._engine.close()
         self._recorder.close()
+        if self._shelf is not None:
+            self._shelf.close()
 
     # -- steps
 
@@ -180,13 +199,41 @@ class Gate:
 
     def _answer(self, sql: str) -> Answer:
         began = time.perf_counter()
-        asked = {"account": self._account, "purpose": self._purpose, "territory": self._territory}
-        prepared = self._current().prepare(sql, on=self._now().date(), **asked)
+        kernel, session = self._current(), Session(self._account, self._purpose, self._territory)
+        cohorts = self._shelf.cohorts(kernel) if self._shelf is not None else Cohorts()
+        prepared = kernel.understand(session, sql, self._now().date(), cohorts)
+        if not isinstance(prepared, Prepared):
+            return self._keep(sql, prepared)
+        self._attach(prepared, cohorts)
         execution = Execution(self._engine)
         execution.ms["check"] = (time.perf_counter() - began) * 1000
         shaped = execution.result(prepared)
         ms = {part: round(spent, 2) for part, spent in execution.ms.items()}
         return self._hold(sql, shaped, ms) if shaped.hold else self._release(sql, shaped, ms)
+
+    def _attach(self, prepared: Prepared, cohorts: Cohorts) -> None:
+        """Have the files of the cohort tables open that a query reads, and none that has been dropped."""
+        if self._shelf is None:
+            return
+        needed = [self._shelf.attachment(cohort) for cohort in prepared.cohorts]
+        self._engine.attach(needed, also=self._shelf.attachments(cohorts))
+
+    def _keep(self, sql: str, prepared: PreparedCohort | PreparedDrop) -> Answer:
+        """Make or drop a cohort table. The answer is an empty table and what may be said about it: no number."""
+        if self._shelf is None:
+            raise UserError("cohort tables are not kept here")
+        finding = Finding("cohort", Decision.RELEASE, prepared.message)
+        answer = Answer("released", (finding,), pa.table({}), pa.table({}))
+
+        def append(about: Mapping[str, Any]) -> int:
+            return self._recorder.append(self._entry(sql, answer, None, kind="cohort", about=about))
+
+        if prepared.changes_nothing:
+            return replace(answer, log_index=self._recorder.append(self._entry(sql, answer, None)))
+        keeping = Keeping(self._shelf, self._engine, self._kernel)
+        if isinstance(prepared, PreparedDrop):
+            return replace(answer, log_index=keeping.drop(prepared, append=append))
+        return replace(answer, log_index=keeping.create(prepared, on=self._now().date(), append=append))
 
     def _release(self, sql: str, shaped: Shaped, ms: dict[str, float]) -> Answer:
         answer = Answer(
@@ -241,7 +288,14 @@ class Gate:
         return replace(answer, log_index=index)
 
     def _entry(
-        self, sql: str, answer: Answer, result: str | None, *, kind: str = "query", incident: str | None = None
+        self,
+        sql: str,
+        answer: Answer,
+        result: str | None,
+        *,
+        kind: str = "query",
+        incident: str | None = None,
+        about: Mapping[str, Any] = NOTHING,
     ) -> LogEntry:
         agreement = self._kernel.agreement
         body: dict[str, Any] = {
@@ -256,8 +310,8 @@ class Gate:
         }
         if incident:
             body["incident"] = incident
+        body |= about
         return LogEntry(kind, self._now(), self._account or "administrator", agreement.project, body)
-
 
     def _purpose_named(self) -> str | None:
         """The purpose of the query as the agreement knows it; None where it knows none of that name."""
@@ -330,6 +384,7 @@ def describe(kernel: Kernel) -> dict[str, Any]:
         "title": agreement.title,
         "rule_pack": kernel.pack.reference,
         "minimum_persons": kernel.pack.threshold.minimum,
+        "purposes": [{"id": each.id, "objective": each.objective} for each in agreement.purposes],
         "start": terms.start.isoformat(),
         "end": terms.end.isoformat(),
         "tables": tables,
@@ -393,6 +448,8 @@ def _step_finding(error: AmbergateError, incident: str) -> Finding:
         hints = {
             "time limit": "narrow the period or the tables, and try again",
             "memory": "group by something coarser, or narrow the period",
+            "room": "keep fewer columns or rows, or drop cohort tables that are no longer needed",
+            "disk": "the data centre's disk is full: tell them",
         }
         message = f"the query could not be executed ({error.code}; incident {incident}); nothing was released"
         return Finding("engine", Decision.REFUSE, message, hint=hints.get(error.code, "tell the data centre the id"))

@@ -12,14 +12,24 @@ from datetime import date
 
 from ambergate_policies import boundplan, certificates, clearing, postprocessing, public, statistics
 from ambergate_policies.agreement import Agreement, Purpose
-from ambergate_policies.algebra.relations import Program, PublicProgram, scans
+from ambergate_policies.algebra.relations import Program, PublicProgram, Relation, scans
 from ambergate_policies.authorisation import Session, obstacle, pack_obstacle
 from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.certificates import UNCERTAIN, Certified
 from ambergate_policies.clearing import ClearedTable
+from ambergate_policies.cohorts import Cohorts, PreparedCohort, PreparedDrop
 from ambergate_policies.errors import UserError
 from ambergate_policies.fitting import mismatches
-from ambergate_policies.granting import Use, denial
+from ambergate_policies.granting import denial
+from ambergate_policies.lowering.cohort import (
+    Creation,
+    KnownCohorts,
+    Removal,
+    check_name,
+    define,
+    dropped,
+    statement_of,
+)
 from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.query import Step, lower
 from ambergate_policies.lowering.text import Reading
@@ -55,13 +65,14 @@ def _demand(fan_out: FanOut) -> Demand:
 @dataclass(frozen=True, slots=True)
 class PreparedPublic:
     """A step over reference tables and earlier steps: one statement, nothing to clear. Its result has `o0`.. and the
-    flags `s0`.. of suppressed cells that went into them."""
+    flags `s0`.. of suppressed cells that went into them. `single`: the refusal if it has more than one row."""
 
     table: str
     columns: tuple[str, ...]
     statement: str
     reads: dict[str, set[str]]
     demands: tuple[Demand, ...] = ()
+    single: Finding | None = None
 
     def check_plan(self, plan_json: str, *, handed_over: bool = False) -> None:
         """Raises IntegrityError unless the engine understood the statement as the kernel did."""
@@ -72,7 +83,8 @@ class PreparedPublic:
 class PreparedBoundary:
     """A step that clears, as texts for the engine: `certificate` first where there is one, then `recount` for the
     groups it could not prove (over a table `u` of their keys), or `statement` for everything. `reads`: what their
-    plans may touch. `demands` are asked of public data before any of them."""
+    plans may touch. `demands` are asked of public data before any of them; `single` is the refusal if the result has
+    more than one row."""
 
     table: str
     program: Program
@@ -82,6 +94,7 @@ class PreparedBoundary:
     recount: str
     reads: dict[str, set[str]]
     demands: tuple[Demand, ...] = ()
+    single: Finding | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -115,6 +128,8 @@ class Prepared:
     is given under the steps' names; the last one is the result."""
 
     steps: tuple[PreparedStep, ...]
+    cohorts: tuple[str, ...] = ()
+    """The ids of the cohort tables that are read."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -135,29 +150,73 @@ class Kernel:
             raise UserError("; ".join(problem.text for problem in problems))
 
     def prepare(
-        self, text: str, *, account: str | None, on: date, purpose: str | None = None, territory: str | None = None
+        self,
+        text: str,
+        *,
+        account: str | None,
+        on: date,
+        purpose: str | None = None,
+        territory: str | None = None,
+        cohorts: Cohorts | None = None,
     ) -> Prepared:
         """Check one query of one person on one day. Raises QueryRefused with findings that say what to change.
 
-        account, purpose, territory: see `authorisation.Session`."""
-        purpose_of_session = self.authorise(Session(account, purpose, territory), on)
+        account, purpose, territory: see `authorisation.Session`. cohorts: the project's cohort tables."""
+        found = self.understand(Session(account, purpose, territory), text, on, cohorts or Cohorts())
+        if not isinstance(found, Prepared):
+            finding = Finding("statement", Decision.REFUSE, "only SELECT is possible here", hint="ask a question")
+            raise QueryRefused(finding)
+        return found
+
+    def understand(
+        self, session: Session, text: str, on: date, cohorts: Cohorts
+    ) -> Prepared | PreparedCohort | PreparedDrop:
+        """Check one statement: a query, or the making or dropping of a cohort table. Raises QueryRefused."""
+        purpose = self.authorise(session, on)
         try:
             reading = Reading(text, on)
-            steps = lower(reading, self.catalogue, self.agreement)
-            for step in steps:
-                self._require_granted(reading, step, purpose_of_session)
-            return Prepared(tuple(self._prepared(step) for step in steps))
+            known = KnownCohorts(cohorts, self.catalogue, self.agreement)
+            written = statement_of(reading)
+            if isinstance(written, Removal):
+                return PreparedDrop(written.name, dropped(reading, written, cohorts))
+            if written is not None:
+                return self._creation(reading, written, known, purpose)
+            steps = lower(reading, self.catalogue, self.agreement, known)
+            return Prepared(self._steps(reading, steps, known, purpose), tuple(known.used.values()))
         except RecursionError:
             finding = Finding("size", Decision.REFUSE, "the query is nested too deeply", hint="use WITH, or IN (...)")
             raise QueryRefused(finding) from None
 
-    def _prepared(self, step: Step) -> PreparedStep:
+    def _creation(self, reading: Reading, written: Creation, known: KnownCohorts, purpose: Purpose) -> PreparedCohort:
+        check_name(written, reading, self.catalogue, known.cohorts)
+        definition, body = define(reading, written.body, self.catalogue, self.agreement, known)
+        self._require_granted(reading, body.relation, known, purpose)
+        here = known.cohorts.named(written.name)
+        return PreparedCohort(
+            written.name,
+            definition,
+            self._steps(reading, body.steps, known, purpose),
+            tuple(_demand(fan_out) for fan_out in body.fan_outs),
+            exists=here is not None and written.if_absent,
+            replaces=here.id if here is not None else None,
+        )
+
+    def _steps(
+        self, reading: Reading, steps: Sequence[Step], known: KnownCohorts, purpose: Purpose
+    ) -> tuple[PreparedStep, ...]:
+        for step in steps:
+            program = step.program
+            relation = program.relation if isinstance(program, PublicProgram) else program.boundary.relation
+            self._require_granted(reading, relation, known, purpose)
+        return tuple(self._prepared(step, known) for step in steps)
+
+    def _prepared(self, step: Step, known: KnownCohorts) -> PreparedStep:
         demands = tuple(_demand(fan_out) for fan_out in step.fan_outs)
         if isinstance(step.program, PublicProgram):
-            return _prepared_public(step.table, step.program, demands)
+            return _prepared_public(step, step.program, demands)
         boundary = step.program.boundary
         reads = statistics.reads(boundary.relation, statistics.all_expressions(boundary))
-        pack = effective(self.pack, self.catalogue, reads)
+        pack = effective(self.pack, self.catalogue, known.granted(reads))
         minimum = pack.threshold.minimum
         return PreparedBoundary(
             step.table,
@@ -168,6 +227,7 @@ class Kernel:
             recount=statistics.statement(boundary, minimum, only=UNCERTAIN),
             reads=reads,
             demands=demands,
+            single=step.single,
         )
 
     def authorise(self, session: Session, on: date) -> Purpose:
@@ -177,21 +237,19 @@ class Kernel:
             raise QueryRefused(finding)
         return self.agreement.purpose_of(session.purpose) or self.agreement.purpose
 
-    def _require_granted(self, reading: Reading, step: Step, purpose: Purpose) -> None:
-        """Raises QueryRefused unless what a step reads is granted for the purpose, and to be linked."""
-        program = step.program
-        relation = program.relation if isinstance(program, PublicProgram) else program.boundary.relation
-        uses = [Use(scan.source, (scan.table,), scan.owner is not None) for scan in scans(relation)]
+    def _require_granted(self, reading: Reading, relation: Relation, known: KnownCohorts, purpose: Purpose) -> None:
+        """Raises QueryRefused unless what a relation reads is granted for the purpose, and to be linked."""
+        uses = [use for scan in scans(relation) for use in known.uses(scan)]
         if found := denial(self.agreement, purpose, uses):
             node = reading.scanned.get(found.source)
             raise reading.refuse(found.rule, found.message, node, hint=found.hint, clause=found.clause)
 
 
-def _prepared_public(table: str, program: PublicProgram, demands: tuple[Demand, ...]) -> PreparedPublic:
+def _prepared_public(step: Step, program: PublicProgram, demands: tuple[Demand, ...]) -> PreparedPublic:
     if any(scan.owner is not None for scan in scans(program.relation)):
         raise _refused("row-level", "a table about persons cannot be read as a reference table", "data")
     reads = statistics.reads(program.relation, statistics.within(program.relation))
-    return PreparedPublic(table, program.names, public.statement(program), reads, demands)
+    return PreparedPublic(step.table, program.names, public.statement(program), reads, demands, step.single)
 
 
 def _refused(rule: str, message: str, clause: str) -> QueryRefused:

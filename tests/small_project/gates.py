@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 from ambergate_extension.engine import EngineProcess
+from ambergate_extension.engine.attachments import Attachment
 from ambergate_extension.engine.process import NO_TABLES
 from ambergate_extension.engine.worker import Worker
-from ambergate_extension.execution import Tables
+from ambergate_extension.execution import Engine, Tables
 from ambergate_extension.pipeline import Answer, Gate
-from ambergate_extension.replay import NothingRecorded, record
+from ambergate_extension.replay import NothingRecorded, passing_shelf, record
 from ambergate_policies.agreement import Agreement, read_agreement
 from ambergate_policies.catalogue import Catalogue, read_catalogue
 from ambergate_policies.kernel import Kernel
@@ -52,6 +53,7 @@ class NearEngine:
             "limits": {"memory_mb": 512, "threads": 1, "temp_mb": 64},
         }
         self._worker: Worker | None = Worker(opening, None)
+        self._attached: set[Attachment] = set()
 
     def plan(self, statement: str, tables: Tables = NO_TABLES) -> str:
         return self._open().plan(statement, tables)
@@ -62,6 +64,14 @@ class NearEngine:
     def post(self, statement: str, tables: Tables) -> pa.Table:
         return self._open().post(statement, tables)
 
+    def attach(self, files: Sequence[Attachment], *, also: Collection[Attachment] = ()) -> None:
+        if set(files) != self._attached:
+            self._open().attach(files, None)
+            self._attached = set(files)
+
+    def write(self, statement: str, place: str, tables: Tables, room: int) -> None:
+        self._open().write(statement, place, tables, room)
+
     def close(self) -> None:
         self._worker = None
 
@@ -71,18 +81,19 @@ class NearEngine:
 
 
 def near_gate(database: Path, temp: Path, with_kernel: Kernel | None = None) -> Gate:
-    engine = NearEngine(database, temp)
-    return Gate(
-        kernel=with_kernel or kernel(), engine=engine, recorder=NothingRecorded(), account=ACCOUNT, now=lambda: NOON
-    )
+    return _gate(NearEngine(database, temp), with_kernel)
 
 
 def far_gate(database: Path, with_kernel: Kernel | None = None, seconds: float = 20) -> Gate:
     engine = EngineProcess(database, None, seconds=seconds)
     engine.start()
-    return Gate(
-        kernel=with_kernel or kernel(), engine=engine, recorder=NothingRecorded(), account=ACCOUNT, now=lambda: NOON
-    )
+    return _gate(engine, with_kernel)
+
+
+def _gate(engine: Engine, with_kernel: Kernel | None) -> Gate:
+    the_kernel, recorder = with_kernel or kernel(), NothingRecorded()
+    shelf = passing_shelf(recorder, the_kernel.agreement.project)
+    return Gate(kernel=the_kernel, engine=engine, recorder=recorder, account=ACCOUNT, now=lambda: NOON, shelf=shelf)
 
 
 def everything_shown(answer: Answer) -> str:

@@ -82,6 +82,11 @@ def project_secret(keys_folder: Path, slug: str) -> bytes:
         raise IntegrityError(f"{what} was not wrapped by this master key, or has been changed") from None
 
 
+def cohort_key(keys_folder: Path, slug: str, cohort: str) -> bytes:
+    """The key of one version of a project's cohort table. Raises OperatorError, IntegrityError."""
+    return derive(project_secret(keys_folder, slug), "cohort", slug, cohort)
+
+
 def database_key(keys_folder: Path, slug: str) -> bytes:
     """The key of a project's encrypted database: all that a gate needs. Raises OperatorError, IntegrityError."""
     return derive(project_secret(keys_folder, slug), "database", slug, "")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -18,11 +18,14 @@ from typing import Any
 import pyarrow as pa
 
 from ambergate_datasets.engines.connection import Limits
+from ambergate_extension.engine import attachments
+from ambergate_extension.engine.attachments import Attachment
 from ambergate_extension.engine.frames import BrokenFrame, read_frame, write_frame
 from ambergate_extension.engine.tables import from_bytes, pack
 from ambergate_policies.errors import AmbergateError, OperatorError
 
 NO_TABLES: Mapping[str, pa.Table] = MappingProxyType({})
+NOTHING_MORE: Mapping[str, Any] = MappingProxyType({})
 
 
 class EngineFailure(AmbergateError):
@@ -50,6 +53,8 @@ class EngineProcess:
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _temp: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
     _cancelled: bool = False
+    _attached: tuple[Attachment, ...] = ()
+    _opened: tuple[int, int] = (0, 0)
 
     def start(self) -> None:
         """Start the worker if it is not running. Raises OperatorError when it cannot open the database."""
@@ -67,10 +72,38 @@ class EngineProcess:
             start_new_session=True,
         )
         opening = {"database": str(self.database), "temp": self._temp.name, "limits": asdict(self.limits)}
+        self._attached, self._opened = (), self._file()
         header, _ = self._exchange(opening, self.key or b"")
         if "error" in header:
             self.close()
             raise OperatorError(str(header.get("message", "the engine could not start")))
+
+    def attach(self, files: Sequence[Attachment], *, also: Collection[Attachment] = ()) -> None:
+        """Have these files open beside the project's database; those of `also` may stay open, no others. A database
+        that was replaced since it was opened is opened again. Raises OperatorError when one cannot be opened."""
+        if self._file() != self._opened:
+            self.close()
+        self.start()
+        if set(files) <= set(self._attached) <= {*files, *also}:
+            return
+        header, body = attachments.pack(files, self.key)
+        answer, _ = self._exchange({"do": "attach", **header}, body)
+        if "error" in answer:
+            self.close()
+            raise OperatorError("a cohort table's file cannot be opened")
+        self._attached = tuple(files)
+
+    def write(self, statement: str, place: str, tables: Mapping[str, pa.Table], room: int) -> None:
+        """Run a checked statement that writes into the attached file `place`, which may grow to `room` bytes."""
+        self._ask("write", statement, tables, {"place": place, "room": room})
+
+    def _file(self) -> tuple[int, int]:
+        """Which file the database is now."""
+        try:
+            found = self.database.stat()
+        except OSError:
+            return (0, 0)
+        return (found.st_dev, found.st_ino)
 
     def plan(self, statement: str, tables: Mapping[str, pa.Table] = NO_TABLES) -> str:
         """The bound plan (JSON) of a statement; `tables` are those that it may read beside the project's."""
@@ -102,10 +135,12 @@ class EngineProcess:
             self._temp.cleanup()
             self._temp = None
 
-    def _ask(self, what: str, statement: str, tables: Mapping[str, pa.Table]) -> bytes:
+    def _ask(
+        self, what: str, statement: str, tables: Mapping[str, pa.Table], more: Mapping[str, Any] = NOTHING_MORE
+    ) -> bytes:
         self.start()
         sizes, body = pack(tables)
-        header, answer = self._exchange({"do": what, "statement": statement, "tables": sizes}, body)
+        header, answer = self._exchange({"do": what, "statement": statement, "tables": sizes, **more}, body)
         if header.get("error") == "memory":
             self.close()
             raise EngineFailure("memory")

@@ -11,7 +11,7 @@ import io
 import os
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,13 @@ import duckdb
 import pyarrow as pa
 
 from ambergate_datasets.engines.connection import Limits, attach, connect, lock_down
+from ambergate_extension.engine import attachments
+from ambergate_extension.engine.attachments import Attachment
 from ambergate_extension.engine.frames import BrokenFrame, read_frame, write_frame
 from ambergate_extension.engine.tables import to_bytes, unpack
 from ambergate_policies.algebra.relations import CLEARED
-from ambergate_policies.errors import AmbergateError
+from ambergate_policies.errors import AmbergateError, OperatorError
+from ambergate_policies.places import DATABASE
 
 PR_SET_DUMPABLE = 4
 
@@ -32,17 +35,36 @@ class Worker:
     """One open database and one empty scratch database for what is computed from cleared tables."""
 
     def __init__(self, opening: dict[str, Any], key: bytes | None) -> None:
-        temp = Path(opening["temp"])
-        limits = Limits(**opening["limits"])
-        self._data = connect(limits, temp)
-        attach(self._data, Path(opening["database"]), key, alias="project", read_only=True)
-        self._data.execute("USE project")
-        lock_down(self._data)
+        self._temp = temp = Path(opening["temp"])
+        self._limits = Limits(**opening["limits"])
+        self._database = Path(opening["database"])
+        self._data = self._opened((), key)
         self._scratch = connect(Limits(memory_mb=512, temp_mb=64, threads=1), temp)
         lock_down(self._scratch)
         self.post(
             f"SELECT * FROM {CLEARED}", {CLEARED: pa.table({"g": [0]})}
         )  # the first result loads what later ones need
+
+    def attach(self, files: Sequence[Attachment], key: bytes | None) -> None:
+        """Open the project again with these files beside it, and no others: nothing can be attached once a connection
+        is locked. Raises OperatorError; the worker is of no use then."""
+        self._data.close()
+        self._data = self._opened(files, key)
+
+    def _opened(self, files: Sequence[Attachment], key: bytes | None) -> duckdb.DuckDBPyConnection:
+        connection = connect(self._limits, self._temp)
+        attach(connection, self._database, key, alias=DATABASE, read_only=True)
+        for file in files:
+            attach(connection, file.path, file.key, alias=file.place, read_only=not file.writable)
+        connection.execute(f"USE {DATABASE}")
+        lock_down(connection)
+        return connection
+
+    def write(self, statement: str, place: str, tables: Mapping[str, pa.Table], room: int) -> None:
+        """Run a checked statement that writes into the attached file `place`, which may grow to `room` bytes."""
+        with _registered(self._data, tables), _files_up_to(room):
+            self._data.execute(statement)
+            self._data.execute(f'CHECKPOINT "{place}"')
 
     def plan(self, statement: str, tables: Mapping[str, pa.Table]) -> str:
         """The bound plan of a statement, as JSON. `tables` are handed over beside the project's own."""
@@ -59,6 +81,17 @@ class Worker:
         """The rows of a statement over cleared tables, in a database that holds nothing else."""
         with _registered(self._scratch, tables):
             return self._scratch.execute(statement).to_arrow_table()
+
+
+@contextmanager
+def _files_up_to(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond: a write past it fails like one on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @contextmanager
@@ -96,6 +129,9 @@ def serve(requests: io.BufferedReader, replies: io.BufferedWriter) -> None:
 
 def _answer(worker: Worker, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     try:
+        if request["do"] == "attach":
+            worker.attach(*attachments.unpack(request, body))
+            return {"ok": True}, b""
         statement, tables = request["statement"], unpack(request["tables"], body)
         if request["do"] == "plan":
             return {"ok": True}, worker.plan(statement, tables).encode("utf-8")
@@ -103,11 +139,26 @@ def _answer(worker: Worker, request: dict[str, Any], body: bytes) -> tuple[dict[
             return {"ok": True}, to_bytes(worker.run(statement, tables))
         if request["do"] == "post":
             return {"ok": True}, to_bytes(worker.post(statement, tables))
+        if request["do"] == "write":
+            worker.write(statement, request["place"], tables, int(request["room"]))
+            return {"ok": True}, b""
     except duckdb.OutOfMemoryException:
         return {"error": "memory"}, b""
+    except OperatorError as error:
+        return {"error": "open", "message": str(error)}, b""
+    except duckdb.IOException as error:
+        return {"error": "engine", "class": _no_room(str(error))}, b""
     except Exception as error:  # the class only: the text of an engine's error quotes data
         return {"error": "engine", "class": type(error).__name__}, b""
     return {"error": "engine", "class": "UnknownRequest"}, b""
+
+
+def _no_room(text: str) -> str:
+    """Why a file could not be written or read, in a word of ours."""
+    return next((word for sign, word in _SIGNS.items() if sign in text), "IOException")
+
+
+_SIGNS = {"File too large": "room", "No space left": "disk"}
 
 
 def main() -> None:

@@ -130,6 +130,22 @@ def read_entries(
         yield row.idx, _entry(row)
 
 
+def proven_entries(
+    connection: Connection, ledger: Ledger, kind: str, project: str, after: int
+) -> Iterator[tuple[int, LogEntry]]:
+    """Entries of a kind and project after an index, believed because the checkpoints around each are signed."""
+    query = select(log_entry.c.idx).where(
+        log_entry.c.kind == kind, log_entry.c.project == project, log_entry.c.idx > after
+    )
+    for row in connection.execute(query.order_by(log_entry.c.idx)).all():
+        found = ledger.proven(connection, row.idx)
+        require(
+            (found["index"], found["kind"], found["project"]) == (row.idx, kind, project),
+            f"log entry {row.idx} is not what stands beside it; run `ambergate log verify`",
+        )
+        yield row.idx, LogEntry(found["kind"], parse_time(found["at"]), found["actor"], project, found["body"])
+
+
 def _entry(row: Row[Any]) -> LogEntry:
     try:
         found = json.loads(row.leaf)

@@ -92,6 +92,13 @@ class Store:
         with self._database.reading() as connection:
             return list(ledger.read_entries(connection, kinds=kinds, project=project, newest=newest))
 
+    def proven(self, kind: str, *, project: str, after: int = -1) -> list[tuple[int, LogEntry]]:
+        """Entries of one kind of one project after an index, oldest first, each proven by the signed checkpoints.
+
+        Raises IntegrityError."""
+        with self._database.reading() as connection:
+            return list(ledger.proven_entries(connection, self._ledger, kind, project, after))
+
     def tallies(self) -> dict[tuple[str | None, str, str | None], int]:
         """How many entries there are of each (project, kind, outcome): what the public register counts."""
         columns = (log_entry.c.project, log_entry.c.kind, log_entry.c.outcome)
