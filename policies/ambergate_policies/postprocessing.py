@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ambergate_policies.algebra.expressions import Column, Expression, walk
+from ambergate_policies.algebra.expressions import Column, Composite, Expression, walk
 from ambergate_policies.algebra.relations import CLEARED, Program
 from ambergate_policies.printing import expression, ordering, quoted, relation
 
 
 def statement(program: Program) -> str:
-    """Reads the table `c` (k0.., m0.., s0.., h0.., g) and steps of one row. Result: every output as `o<i>`, then for each
-    `s<i>` (a suppressed cell went into it) and `h<i>` (a held one did), and `g`, the group's place in the cleared
+    """Reads the table `c` (k0.., m0.., s0.., h0.., g) and steps of one row. Result: every output as `o<i>`, then for
+    each `s<i>` (a suppressed cell went into it) and `h<i>` (a held one did), and `g`, the group's place in the cleared
     table. Rows are in a fixed order."""
     outputs = [output.expression for output in program.outputs]
-    items = [f"{expression(node)} AS {quoted(f'o{index}')}" for index, node in enumerate(outputs)]
+    items = [f"{_output(node)} AS {quoted(f'o{index}')}" for index, node in enumerate(outputs)]
     for letter in ("s", "h"):
         items += [
             f"{_flag(program, node, letter)} AS {quoted(f'{letter}{index}')}" for index, node in enumerate(outputs)
@@ -24,6 +24,13 @@ def statement(program: Program) -> str:
     text += f" ORDER BY {', '.join(order)}" if order else ""
     text += f" LIMIT {int(program.limit)}" if program.limit is not None else ""
     return text + (f" OFFSET {int(program.offset)}" if program.offset else "")
+
+
+def _output(node: Expression) -> str:
+    """A column of the result: one value, or a list of percentiles."""
+    if isinstance(node, Composite):
+        return f"[{', '.join(expression(item) for item in node.items)}]"
+    return expression(node)
 
 
 def _source(program: Program) -> str:

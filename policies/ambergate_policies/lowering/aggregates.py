@@ -50,6 +50,7 @@ QUANTILE_AT: dict[type[exp.Expr], str] = {
     exp.ApproxQuantile: "quantile",
 }
 """Percentiles of one meaning, and the argument that says which. An approximate or a discrete one is the same mean."""
+MAX_QUANTILES = 100
 _POPULATION = (exp.StddevPop, exp.VariancePop)
 _PAIRED: dict[type[exp.Expr], tuple[Measure, bool]] = {
     exp.Corr: (Measure.CORRELATION, False),
@@ -354,20 +355,35 @@ def known(node: exp.Expr) -> exp.Expr:
     return node
 
 
+def quantiles_of(node: exp.Expr) -> list[exp.Expr] | None:
+    """`quantile_cont(x, [0.25, 0.5])` as one aggregate for each quantile; None for anything else."""
+    inner = node.this if isinstance(node, exp.Filter | exp.WithinGroup) else node
+    inner = inner.this if isinstance(inner, exp.WithinGroup) else inner
+    where = QUANTILE_AT.get(type(inner))
+    if where is None:
+        return None
+    where = where if inner.args.get(where) is not None else "this"  # percentile_cont([0.25, 0.5]) WITHIN GROUP (...)
+    several = inner.args[where]
+    if not isinstance(several, exp.Array) or not 0 < len(several.expressions) <= MAX_QUANTILES:
+        return None
+    found = []
+    for one in several.expressions:
+        copy = node.copy()
+        for part in copy.find_all(type(inner)):
+            part.set(where, one.copy())
+        found.append(copy)
+    return found
+
+
 def quantile_of(reading: Reading, node: exp.Expr | None, whole: exp.Expr) -> Decimal:
-    """Which quantile: a constant between 0 and 1."""
-    if isinstance(node, exp.Array | exp.Tuple):
-        raise reading.refuse(
-            "aggregate",
-            "a list of quantiles is one column each here",
-            whole,
-            hint="write quantile_cont(x, 0.25) AS q1, quantile_cont(x, 0.5) AS q2, quantile_cont(x, 0.75) AS q3",
-        )
+    """Which quantile: a constant from 0 to 1. At the ends it is the minimum or the maximum, of several persons."""
     if isinstance(node, exp.Literal) and not node.is_string:
         value = Decimal(str(node.this))
-        if 0 < value < 1:
+        if 0 <= value <= 1:
             return value
-    raise reading.refuse("aggregate", "the quantile must be a constant between 0 and 1", whole)
+    raise reading.refuse(
+        "aggregate", "the quantile must be a constant from 0 to 1", whole, hint="write quantile_cont(x, 0.5)"
+    )
 
 
 def _rows(condition: Expression | None) -> Aggregate:

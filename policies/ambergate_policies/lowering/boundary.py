@@ -5,9 +5,18 @@ from __future__ import annotations
 from sqlglot import exp
 
 from ambergate_policies.agreement import Agreement
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Literal, Ordering, Owner, Window
+from ambergate_policies.algebra.expressions import (
+    Aggregate,
+    Column,
+    Composite,
+    Expression,
+    Literal,
+    Ordering,
+    Owner,
+    Window,
+)
 from ambergate_policies.algebra.relations import CLEARED, Boundary, Cleared, Output, Program
-from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates, has_aggregate, is_aggregate
+from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates, has_aggregate, is_aggregate, quantiles_of
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.grouping import group_nodes
 from ambergate_policies.lowering.outputs import constant, default_name, same
@@ -44,7 +53,7 @@ class OutermostSelect:
         keys = tuple(_unique(self._keys(items)))
         above = _Above(self, keys)
         outputs = tuple(
-            Output(name, above.value(item.unalias()))
+            Output(name, above.output(item.unalias()))
             for name, item in zip(self._output_names(items), items, strict=True)
         )
         having = self.select.args.get("having")
@@ -156,6 +165,8 @@ class _Above(Scalars):
             return self._window(node)
         if isinstance(node, exp.Subquery):
             return self._scalar(node)
+        if (several := quantiles_of(node)) is not None:
+            return Composite(tuple(self._aggregate(one) for one in several))
         if is_aggregate(node):
             return self._aggregate(node)
         if has_aggregate(node):
@@ -165,6 +176,10 @@ class _Above(Scalars):
         if isinstance(node, exp.Column):
             raise self._not_grouped(node)
         return None
+
+    def output(self, node: exp.Expr) -> Expression:
+        """A column of the result: one value, or a list of percentiles."""
+        return self.whole(node) if quantiles_of(node) is not None else self.value(node)
 
     def _aggregate(self, node: exp.Expr) -> Expression:
         aggregate = self.boundary.aggregates.lower(node)

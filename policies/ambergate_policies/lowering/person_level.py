@@ -15,6 +15,7 @@ from ambergate_policies.algebra.expressions import (
     NOT_MEASURABLE,
     Cast,
     Column,
+    Composite,
     Expression,
     Grade,
     IsNull,
@@ -34,6 +35,7 @@ from ambergate_policies.lowering.aggregates import (
     known,
     name_of,
     quantile_of,
+    quantiles_of,
 )
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.measures import MAX_FACTORS, grade
@@ -85,6 +87,8 @@ class PersonLevel(Scalars):
         self.found: list[Partial] = []
 
     def leaf(self, node: exp.Expr) -> Expression | None:
+        if (several := quantiles_of(node)) is not None:
+            return Composite(tuple(self._partial(one) for one in several))
         if is_aggregate(node):
             return self._partial(node)
         if has_aggregate(node):
