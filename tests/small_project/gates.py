@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -43,16 +43,18 @@ def under(agreement: Agreement, pack: str) -> Agreement:
     return agreement.model_copy(update={"terms": agreement.terms.model_copy(update={"rule_pack": pack})})
 
 
+FEW_RESOURCES = {"memory_mb": 512, "threads": 1, "temp_mb": 64}
+
+
 class NearEngine:
     """The worker's own engine without a process around it: for many small queries."""
 
-    def __init__(self, database: Path, temp: Path) -> None:
-        opening = {
-            "database": str(database),
-            "temp": str(temp),
-            "limits": {"memory_mb": 512, "threads": 1, "temp_mb": 64},
-        }
-        self._worker: Worker | None = Worker(opening, None)
+    def __init__(
+        self, database: Path, temp: Path, key: bytes | None = None, limits: Mapping[str, int] = FEW_RESOURCES
+    ) -> None:
+        opening = {"database": str(database), "temp": str(temp), "limits": dict(limits)}
+        self._key = key
+        self._worker: Worker | None = Worker(opening, key)
         self._attached: set[Attachment] = set()
 
     def plan(self, statement: str, tables: Tables = NO_TABLES) -> str:
@@ -66,7 +68,7 @@ class NearEngine:
 
     def attach(self, files: Sequence[Attachment], *, also: Collection[Attachment] = ()) -> None:
         if set(files) != self._attached:
-            self._open().attach(files, None)
+            self._open().attach(files, self._key)
             self._attached = set(files)
 
     def write(self, statement: str, place: str, tables: Tables, room: int) -> None:

@@ -10,6 +10,7 @@ from tests.attacks.corpus import word_of
 from tests.honest.blind.projects import Analysis, Project, analyses
 
 from ambergate_extension.pipeline import Answer, Gate
+from ambergate_extension.replay import drop_cohorts
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def run(gate: Gate, analysis: Analysis) -> Outcome:
         answer = gate.answer(sql)
         outcome = Outcome(analysis, number, word_of(answer), answer)
         if answer.verdict != "released":
-            return outcome
+            break
+    drop_cohorts(gate)
     return outcome
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from tests.small_project import gates, population
@@ -16,39 +15,19 @@ from ambergate_datasets.landing import land
 from ambergate_datasets.progress import Silent
 from ambergate_datasets.provisioning import provision
 from ambergate_datasets.state import StateFolder
-from ambergate_extension.engine import process
-from ambergate_extension.engine.worker import Worker
 from ambergate_extension.pipeline import Gate
-from ambergate_extension.replay import NothingRecorded
+from ambergate_extension.replay import NothingRecorded, passing_shelf
 from ambergate_hub.demo import make_demo
 from ambergate_policies.agreement import read_agreement
 from ambergate_policies.catalogue import read_catalogue
 from ambergate_policies.kernel import Kernel
 from ambergate_policies.packs import RulePack, read_pack
 
-NOTHING: Any = getattr(process, "NO_TABLES", None)
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
 OMOP_DATA = REPOSITORY.parent / "shared" / "data" / "omop_gibleed"
 DEMO_PERSONS = 8000
-
-
-class _Near(Worker):
-    """The worker's engine in this process: many small queries, and no process to wait for."""
-
-    def plan(self, statement: str, *tables: Any) -> str:
-        return super().plan(statement, *(tables or (NOTHING,)))
-
-    def run(self, statement: str, *tables: Any) -> Any:
-        return super().run(statement, *(tables or (NOTHING,)))
-
-    def close(self) -> None:
-        """The connections end with this object."""
-
-
-def _opening(database: Path) -> dict[str, object]:
-    limits = {"memory_mb": 2048, "threads": 2, "temp_mb": 256}
-    return {"database": str(database), "temp": str(database.parent / "spill"), "limits": limits}
+RESOURCES = {"memory_mb": 2048, "threads": 2, "temp_mb": 256}
 
 
 @dataclass(frozen=True)
@@ -65,8 +44,12 @@ class Project:
         """A gate over the project, under its agreement's rule pack or another."""
         agreement = read_agreement(self.agreement)
         kernel = Kernel(read_catalogue(self.catalogue), agreement, pack or read_pack(agreement.terms.rule_pack))
-        engine = _Near(_opening(self.database), self.key)
-        gate = Gate(kernel=kernel, engine=engine, recorder=NothingRecorded(), account="amara", now=lambda: gates.NOON)
+        engine = gates.NearEngine(self.database, self.database.parent / "spill", self.key, RESOURCES)
+        recorder = NothingRecorded()
+        shelf = passing_shelf(recorder, agreement.project)
+        gate = Gate(
+            kernel=kernel, engine=engine, recorder=recorder, account="amara", now=lambda: gates.NOON, shelf=shelf
+        )
         try:
             yield gate
         finally:
