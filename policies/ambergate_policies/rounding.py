@@ -98,12 +98,13 @@ def _stepped(number: float, cell: Cell, rule: Rounding) -> float:
     if rule.method == "none" or cell.measure in WINDOWED or cell.dated or rows == 0:
         return number
     if cell.measure in (Measure.TOTAL, Measure.MEAN) or cell.measure in PAIRS:
-        typical = math.sqrt(cell.spread / cell.rows) if cell.spread > 0 else 0.0
-        if cell.whole and cell.measure not in PAIRS:
-            typical = max(typical, 1.0)
+        least = math.sqrt(cell.spread / cell.rows) / rows if cell.spread > 0 and cell.rows else 0.0
     else:
-        typical = abs(number)
-    return to_step(number, step_of(typical / rows))
+        least = abs(number) / rows
+    if cell.whole and cell.measure in (Measure.TOTAL, Measure.MEAN):
+        fewest = max(1, rows - rule.base + 1)  # that round to the same count
+        least = max(least, 1 / fewest)
+    return to_step(number, step_of(least))
 
 
 def month_of(days: float) -> date | None:

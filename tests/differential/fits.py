@@ -132,9 +132,9 @@ def dominated(one: float, two: float, pack: RulePack) -> bool:
 STEPS = sorted(factor * 10.0**power for power in range(-60, 60) for factor in (1, 2, 5))
 
 
-def on_step(number: float, typical: float, rows: int, pack: RulePack) -> float:
-    """The number on the first of the steps 1, 2, 5, 10, ... that is not less than what one typical row moves it by."""
-    if pack.rounding.method == "none" or typical <= 0:
+def on_step(number: float, least: float, pack: RulePack) -> float:
+    """The number on the first of the steps 1, 2, 5, 10, ... that is not less."""
+    if pack.rounding.method == "none" or least <= 0:
         return number
-    step = next(step for step in STEPS if step >= typical / rows * (1 - 1e-9))
+    step = next(step for step in STEPS if step >= least * (1 - 1e-9))
     return math.floor(number / step + 0.5 + 1e-9) * step

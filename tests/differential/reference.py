@@ -29,6 +29,7 @@ from ambergate_policies.algebra.expressions import (
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import (
     CLEARED,
+    Beside,
     Boundary,
     Derived,
     Join,
@@ -81,6 +82,8 @@ def rows_of(node: Relation, tables: Tables) -> list[Row]:
             return [{source: dict(zip(names, [evaluate(value, {}) for value in row], strict=True))} for row in rows]
         case Join():
             return _joined(node, rows_of(node.left, tables), rows_of(node.right, tables))
+        case Beside():
+            return _beside(node, rows_of(node.left, tables), rows_of(node.right, tables))
         case Derived():
             return _derived(node, tables)
 
@@ -114,6 +117,15 @@ def _joined(node: Join, left: list[Row], right: list[Row]) -> list[Row]:
     if node.kind in (JoinKind.RIGHT, JoinKind.FULL):
         found += [row for j, row in enumerate(right) if j not in with_right]
     return found
+
+
+def _beside(node: Beside, left: list[Row], right: list[Row]) -> list[Row]:
+    rows = []
+    for row in left:
+        met = [row | other for other in right if evaluate(node.on, row | other) is True]
+        value = bool(met) if node.partial is None else _partial(node.partial, met)
+        rows.append(row | {node.source: {"a0": value}})
+    return rows
 
 
 def person_of(owners: Sequence[Owner], row: Row) -> Value:
@@ -317,17 +329,17 @@ def _statistic(
             nonzero = sum(1 for value in flat if value)
             if not nonzero:
                 return 0.0, contributions
-            mean = fits.on_step(math.fsum(flat) / nonzero, _typical(aggregate, flat), nonzero, pack)
+            mean = fits.on_step(math.fsum(flat) / nonzero, _typical(aggregate, flat, nonzero, pack), pack)
             return mean * rounded(nonzero, pack), contributions
         case Measure.MEAN:
             mean = math.fsum(flat) / len(flat)
-            return fits.on_step(mean, _typical(aggregate, flat), len(flat), pack), contributions
+            return fits.on_step(mean, _typical(aggregate, flat, len(flat), pack), pack), contributions
         case Measure.DEVIATION | Measure.VARIANCE | Measure.ERROR:
             if len(flat) == 1 and not aggregate.population:
                 return None, contributions
             number = means.pvariance(flat) if aggregate.population else means.variance(flat)
             number = number if aggregate.measure is Measure.VARIANCE else math.sqrt(number)
-            number = fits.on_step(number, number, len(flat), pack)
+            number = fits.on_step(number, number / len(flat), pack)
             if aggregate.measure is Measure.ERROR:
                 number /= math.sqrt(rounded(len(flat), pack))
             return number, contributions
@@ -336,12 +348,16 @@ def _statistic(
             return math.fsum(window) / len(window), [abs(value) for value in window]
 
 
-def _typical(aggregate: Aggregate, flat: list[float]) -> float:
-    """How far a typical row is from the mean; whole numbers are at least one from each other. Dates have no digits."""
+def _typical(aggregate: Aggregate, flat: list[float], rows: int, pack: RulePack) -> float:
+    """By how much a typical one of so many rows moves the mean. Means of whole numbers are multiples of 1/rows, and the
+    fewest rows that are rounded to the same count decide. Dates have no digits."""
     assert aggregate.argument is not None
     if aggregate.kind is Kind.DATE:
         return 0.0
-    return max(means.pstdev(flat), 1.0 if aggregate.argument.kind is Kind.INT else 0.0)
+    alike = [number for number in range(1, rows + 1) if rounded(number, pack) == rounded(rows, pack)]
+    whole = 1 / max(1, rows - pack.rounding.base + 1) if aggregate.argument.kind is Kind.INT else 0.0
+    assert whole == 0 or whole >= 1 / alike[0]
+    return max(means.pstdev(flat) / rows, whole)
 
 
 def _shown(aggregate: Aggregate, number: float | None, pack: RulePack) -> Value:
@@ -369,7 +385,7 @@ def _pair(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -
     line = fits.line_of(flat)
     number = fits.statistic(aggregate.measure, aggregate.population, line)
     if number is not None:
-        number = fits.on_step(number, fits.typical(aggregate.measure, line), len(flat), pack)
+        number = fits.on_step(number, fits.typical(aggregate.measure, line) / len(flat), pack)
         number *= rounded(len(flat), pack) if aggregate.measure is Measure.PRODUCTS else 1
     words = []
     percent = pack.dominance.outlier_percent
