@@ -7,7 +7,8 @@ printer is never used: it prints some strings and quoted names as live SQL.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import assert_never
 
@@ -37,6 +38,7 @@ from ambergate_policies.algebra.expressions import (
 )
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import (
+    Beside,
     Cleared,
     Derived,
     Group,
@@ -274,10 +276,35 @@ def relation(node: Relation, used: dict[str, set[str]]) -> str:
                 return f"({relation(left, used)} CROSS JOIN {relation(right, used)})"
             word = JoinKind(kind).value
             return f"({relation(left, used)} {word} JOIN {relation(right, used)} ON {expression(on)})"
+        case Beside(source=source, left=left):
+            return f"({relation(left, used)} CROSS JOIN LATERAL ({_beside(node, used)}) AS {_internal(source)})"
         case Derived():
             return f"({_derived(node, used)}) AS {_internal(node.source)}"
         case _:
             assert_never(node)
+
+
+def _beside(node: Beside, used: dict[str, set[str]]) -> str:
+    rows = f"FROM {relation(node.right, used)} WHERE {expression(node.on)}"
+    if node.partial is None:
+        return f'SELECT EXISTS (SELECT 1 {rows}) AS "a0"'
+    # The engine takes no outer column inside an aggregate, so what is aggregated is computed first.
+    parts = list(dict.fromkeys(node.partial.parts()))
+    values = {part: Column("x", f"v{index}", part.kind) for index, part in enumerate(parts)}
+    items = [f"{expression(part)} AS {quoted(column.name)}" for part, column in values.items()]
+    inner = f"SELECT {', '.join(items) or '1 AS ' + quoted('one')} {rows}"
+    return f'SELECT {_partial(_over(node.partial, values))} AS "a0" FROM ({inner}) AS "x"'
+
+
+def _over(partial: Partial, values: Mapping[Expression, Expression]) -> Partial:
+    """The same aggregate over columns that hold what it reads."""
+
+    def of(part: Expression | None) -> Expression | None:
+        return None if part is None else values[part]
+
+    order = tuple(replace(item, expression=values[item.expression]) for item in partial.order)
+    argument, second, domain = of(partial.argument), of(partial.second), of(partial.domain)
+    return replace(partial, argument=argument, second=second, domain=domain, order=order)
 
 
 def _scan(node: Scan, used: set[str]) -> str:

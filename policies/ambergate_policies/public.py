@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ambergate_policies.algebra.expressions import Column, Expression, Literal, Logical, Window, walk
 from ambergate_policies.algebra.kinds import Kind
-from ambergate_policies.algebra.relations import Cleared, Derived, Join, PublicProgram, Relation
+from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, PublicProgram, Relation
 from ambergate_policies.printing import columns_used, expression, quoted, relation
 from ambergate_policies.statistics import MAX_GROUPS, within
 
@@ -45,6 +45,8 @@ class _Flagged:
                 return node
             case Join(left=left, right=right):
                 return replace(node, left=self.relation(left), right=self.relation(right))
+            case Beside(left=left):
+                return replace(node, left=self.relation(left))
             case Derived(relation=inner, group=None, distinct=False):
                 return self._derived(replace(node, relation=self.relation(inner)))
             case _:

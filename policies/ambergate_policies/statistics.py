@@ -23,7 +23,7 @@ from ambergate_policies.algebra.expressions import (
     walk,
 )
 from ambergate_policies.algebra.kinds import Kind
-from ambergate_policies.algebra.relations import Boundary, Derived, Join, JoinKind, Relation, Scan, scans
+from ambergate_policies.algebra.relations import Beside, Boundary, Derived, Join, JoinKind, Relation, Scan, scans
 from ambergate_policies.printing import OWNER, columns_used, expression, handed_over, owner_of, quoted, relation
 
 MAX_GROUPS = 50_000
@@ -136,6 +136,8 @@ def _inner(node: Relation, leaves: type | UnionType) -> bool:
     """Inner joins of such leaves only."""
     if isinstance(node, Join) and node.kind in (JoinKind.INNER, JoinKind.SEMI, JoinKind.ANTI):
         return _inner(node.left, leaves) and (node.kind is not JoinKind.INNER or _inner(node.right, leaves))
+    if isinstance(node, Beside):
+        return _inner(node.left, leaves)
     return isinstance(node, leaves)
 
 
@@ -478,6 +480,8 @@ def within(node: Relation) -> list[Expression]:
     match node:
         case Join(left=left, right=right, on=on):
             return [*within(left), *within(right), *([on] if on is not None else [])]
+        case Beside(left=left, right=right, on=on, partial=partial):
+            return [*within(left), *within(right), on, *(partial.parts() if partial is not None else ())]
         case Derived():
             found = [item for _, item in node.items] + [item.expression for item in node.order]
             found += [node.condition] if node.condition is not None else []

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from tests.differential import fits
+from tests.differential import fits, partials
 from tests.differential.values import OWNER, Value, evaluate
 
 from ambergate_policies.algebra.expressions import (
@@ -34,7 +34,6 @@ from ambergate_policies.algebra.relations import (
     Derived,
     Join,
     JoinKind,
-    Partial,
     Program,
     Relation,
     Scan,
@@ -157,23 +156,9 @@ def _grouped(node: Derived, rows: list[Row]) -> list[Row]:
     made = []
     for (person, *_), members in groups.items():
         values = {name: evaluate(item, members[0]) for name, item in node.items}
-        values |= {name: _partial(partial, members) for name, partial in node.group.partials}
+        values |= {name: partials.partial(partial, members) for name, partial in node.group.partials}
         made.append({node.source: values | {OWNER: person}})
     return made
-
-
-def _partial(node: Partial, rows: list[Row]) -> Value:
-    rows = [row for row in rows if node.domain is None or evaluate(node.domain, row) is True]
-    if node.argument is None:
-        return len(rows)
-    if node.function == "count_if":
-        return sum(evaluate(node.argument, row) is True for row in rows)
-    values = [value for row in rows if (value := evaluate(node.argument, row)) is not None]
-    if node.function == "count":
-        return len(set(values)) if node.distinct else len(values)
-    if not values:
-        return None
-    return {"sum": sum, "avg": means.fmean, "min": min, "max": max}[node.function](values)
 
 
 # -- the boundary

@@ -35,6 +35,11 @@ EQUAL = {
     "WHERE code = 'F32')",
 }
 
+EQUAL["a correlated EXISTS that is no condition of WHERE"] = (
+    "SELECT CASE WHEN EXISTS (SELECT 1 FROM event e WHERE e.person_id = p.person_id AND "
+    "e.happened_on > p.registered_on) THEN 1 ELSE 0 END AS x, count(*) FROM person p GROUP BY 1 ORDER BY 1"
+)
+
 REFUSED = {
     "other people's values": ("SELECT count(*) FROM person WHERE age IN (SELECT value FROM event)", "subquery"),
     "an EXISTS about other people": (
@@ -52,11 +57,6 @@ REFUSED = {
     "LIMIT inside": (
         "SELECT count(*) FROM person WHERE person_id IN (SELECT person_id FROM event LIMIT 1)",
         "row-level",
-    ),
-    "a correlated EXISTS that is no condition of WHERE": (
-        "SELECT CASE WHEN EXISTS (SELECT 1 FROM event e WHERE e.person_id = p.person_id AND "
-        "e.happened_on > p.registered_on) THEN 1 ELSE 0 END AS x, count(*) FROM person p GROUP BY 1",
-        "subquery",
     ),
     "a public outer row that asks about persons": (
         "SELECT code FROM code_list c WHERE EXISTS (SELECT 1 FROM event e WHERE e.code = c.code)",

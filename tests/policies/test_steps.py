@@ -54,6 +54,31 @@ WRITTEN_IN_STEPS = {
         "WITH t AS (SELECT sex, count(*) AS n FROM person GROUP BY sex) SELECT a.sex, a.n * 1.0 / b.n AS r "
         "FROM t a JOIN t b ON b.sex = 'F' ORDER BY a.sex"
     ),
+    "EXISTS that compares with the row, as a value": (
+        "SELECT count(*) FILTER (WHERE EXISTS (SELECT 1 FROM event e WHERE e.person_id = p.person_id "
+        "AND e.value > p.age)), avg(CASE WHEN NOT EXISTS (SELECT 1 FROM event e WHERE e.person_id = p.person_id "
+        "AND e.value > p.age) THEN 1 ELSE 0 END) FROM person p"
+    ),
+    "an aggregate of the row's own person that compares with the row": (
+        "SELECT sex, sum((SELECT count(*) FROM event e WHERE e.person_id = p.person_id AND e.value > p.age)) > 0, "
+        "count_if((SELECT count(*) FROM event e WHERE e.person_id = p.person_id AND e.value > p.age) > 1) "
+        "FROM person p GROUP BY sex ORDER BY sex"
+    ),
+    "an aggregate of the row's own person over both": (
+        "SELECT (SELECT max(e.value - p.age) FROM event e WHERE e.person_id = p.person_id) > 10 AS above, count(*) "
+        "FROM person p GROUP BY 1 ORDER BY 1"
+    ),
+    "one row of parameters": (
+        "WITH params AS (SELECT 50 AS cut) SELECT sex, count(*) FROM person, params WHERE age > params.cut "
+        "GROUP BY sex ORDER BY sex"
+    ),
+    "one cleared row beside every person": (
+        "SELECT sex, count(*) FROM person CROSS JOIN (SELECT avg(age) AS m FROM person) AS s WHERE age > s.m "
+        "GROUP BY sex ORDER BY sex"
+    ),
+    "a code from a reference table": (
+        "SELECT code, count(*) FROM event WHERE code = (SELECT max(code) FROM code_list WHERE code < 'F') GROUP BY code"
+    ),
     "QUALIFY over groups": (
         "SELECT region, count(*) AS n FROM person GROUP BY region QUALIFY rank() OVER (ORDER BY count(*) DESC) <= 2 "
         "ORDER BY n DESC, region"
@@ -107,26 +132,33 @@ def test_a_held_step_holds_the_whole_result(small_database: object, tmp_path: ob
     [
         ("SELECT sex, (SELECT sex, count(*) FROM person GROUP BY sex) FROM person GROUP BY sex", "subquery"),
         ("SELECT sex, (SELECT age FROM person LIMIT 1) FROM person GROUP BY sex", "row-level"),
-        ("SELECT (SELECT max(age) FROM person GROUP BY sex)", "subquery"),
         (
-            "SELECT count(*) FROM person p WHERE (SELECT max(value) FROM event e WHERE e.person_id = p.person_id "
-            "AND e.value > p.age) > 3",
+            "SELECT count(*) FROM person p WHERE (SELECT value FROM event e WHERE e.person_id = p.person_id) > 3",
             "subquery",
         ),
+        (
+            "SELECT count(*) FROM person p WHERE (SELECT max(value) FROM event e WHERE e.value > p.age) > 3",
+            "join-on-owner",
+        ),
         ("WITH t AS (SELECT person_id, age FROM person) SELECT * FROM t", "row-level"),
-        ("WITH t AS (SELECT sex, count(*) AS n FROM person GROUP BY sex) SELECT count(*) FROM person, t", "fan-out"),
     ],
 )
 def test_what_is_no_step_is_refused(sql: str, rule: str, refusal: Callable[[str], Finding]) -> None:
     assert refusal(sql).rule == rule
 
 
-def test_a_cleared_table_that_is_not_unique_does_not_multiply_persons(unrounded_gate: Gate) -> None:
+@pytest.mark.parametrize("joined", ["person p JOIN t ON t.region = p.region", "person p CROSS JOIN t", "person p, t"])
+def test_a_cleared_table_that_is_not_unique_does_not_multiply_persons(unrounded_gate: Gate, joined: str) -> None:
     answer = unrounded_gate.answer(
-        "WITH t AS (SELECT region, sex, count(*) AS n FROM person GROUP BY ALL) "
-        "SELECT count(*) FROM person p JOIN t ON t.region = p.region"
+        f"WITH t AS (SELECT region, sex, count(*) AS n FROM person GROUP BY ALL) SELECT count(*) FROM {joined}"
     )
     assert (answer.verdict, answer.findings[0].rule) == ("refused", "fan-out")
+
+
+def test_a_value_that_turns_out_to_be_several_is_refused(unrounded_gate: Gate) -> None:
+    answer = unrounded_gate.answer("SELECT count(*) FROM event WHERE code = (SELECT code FROM code_list)")
+    assert (answer.verdict, answer.findings[0].rule) == ("refused", "subquery")
+    assert answer.findings[0].fragment is not None
 
 
 def test_each_step_reads_only_what_it_was_checked_for(kernel: Kernel, plain: duckdb.DuckDBPyConnection) -> None:

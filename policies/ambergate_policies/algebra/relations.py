@@ -77,6 +77,18 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """The rows of `left` with one more column, `a0` of `source`: what `partial` makes of the rows of `right` that meet
+    `on`, or whether there are any (None). Over persons `on` holds the equality of the owners."""
+
+    source: str
+    left: Relation
+    right: Relation
+    on: Expression
+    partial: Partial | None
+
+
+@dataclass(frozen=True, slots=True)
 class Derived:
     """A subquery over person rows that stays `Person` (or over public rows, that stays `Public`).
 
@@ -125,7 +137,7 @@ class Partial:
         return (*(part for part in (self.argument, self.second, self.domain) if part is not None), *ordered)
 
 
-Relation = Scan | Values | Cleared | Join | Derived
+Relation = Scan | Values | Cleared | Join | Beside | Derived
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +193,7 @@ def scans(relation: Relation) -> tuple[Scan, ...]:
             return (relation,)
         case Values() | Cleared():
             return ()
-        case Join(left=left, right=right):
+        case Join(left=left, right=right) | Beside(left=left, right=right):
             return (*scans(left), *scans(right))
         case Derived(relation=inner):
             return scans(inner)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ambergate_policies.algebra.expressions import Column, Comparison, Expression, Logical, Owner, walk
-from ambergate_policies.algebra.relations import Cleared, Derived, Join, Relation, Scan, Values
+from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, Relation, Scan, Values
 from ambergate_policies.printing import columns_used, expression, relation
 from ambergate_policies.statistics import within
 from ambergate_policies.verdict import Finding
@@ -24,7 +24,7 @@ _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 class FanOut:
     """What must be unique in the public side of a join. `finding` is the refusal if it is not.
 
-    keys: columns that are compared by equality; low and high: the ends of a band; touching: whether bands that share an
+    keys: columns that are compared by equality, none where the public side may have one row only; low and high: the ends of a band; touching: whether bands that share an
     end overlap; condition: what the join asks of the public side alone."""
 
     public: Relation
@@ -35,6 +35,11 @@ class FanOut:
     condition: Expression | None
     finding: Finding
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the join compares anything: if not, the public side may have one row only."""
+        return bool(self.keys) or self.low is not None
+
     def statement(self) -> str:
         """One number: 0 where no person row can meet two public rows."""
         used = columns_used([*self.expressions()])
@@ -42,12 +47,12 @@ class FanOut:
         ends = [f"{expression(end)} AS {name}" for name, end in (("l", self.low), ("h", self.high)) if end is not None]
         where = f" WHERE {expression(self.condition)}" if self.condition is not None else ""
         source = (
-            f"SELECT row_number() OVER () AS i, {', '.join([*keys, *ends])} FROM {relation(self.public, used)}{where}"
+            f"SELECT {', '.join(['row_number() OVER () AS i', *keys, *ends])} FROM {relation(self.public, used)}{where}"
         )
         same = [f"a.q{index} = b.q{index}" for index in range(len(keys))]
         below = "<=" if self.touching else "<"
         apart = [f"a.l {below} b.h", f"b.l {below} a.h"] if len(ends) == 2 else []
-        clash = f"SELECT 1 AS one FROM j AS a JOIN j AS b ON a.i < b.i AND {' AND '.join([*same, *apart])} LIMIT 1"
+        clash = f"SELECT 1 AS one FROM j AS a JOIN j AS b ON {' AND '.join(['a.i < b.i', *same, *apart])} LIMIT 1"
         return f"WITH j AS MATERIALIZED ({source}) SELECT count(*) AS clashes FROM ({clash}) AS k"
 
     def expressions(self) -> list[Expression]:
@@ -56,8 +61,8 @@ class FanOut:
         return [*ends, *within(self.public)]
 
 
-def fan_out(conditions: Iterable[Expression], public: Relation, finding: Finding) -> FanOut | None:
-    """The demand that a join's conjuncts make on its public side, or None where they bound nothing."""
+def fan_out(conditions: Iterable[Expression], public: Relation, finding: Finding) -> FanOut:
+    """The demand that a join's conjuncts make on its public side: where they bound nothing, that it has one row."""
     sources = set(_sources(public))
     keys: list[Expression] = []
     alone: list[Expression] = []
@@ -75,8 +80,6 @@ def fan_out(conditions: Iterable[Expression], public: Relation, finding: Finding
             else:
                 highs.setdefault(person, (column, operator == "<="))
     both = next((person for person in lows if person in highs), None)
-    if both is None and not keys:
-        return None
     low, closed_low = lows[both] if both is not None else (None, False)
     high, closed_high = highs[both] if both is not None else (None, False)
     only = None if not alone else alone[0] if len(alone) == 1 else Logical("AND", tuple(alone))
@@ -102,6 +105,8 @@ def _read(node: Expression) -> set[str]:
 def _sources(node: Relation) -> list[str]:
     """The aliases under which a relation's columns are read from outside."""
     match node:
+        case Beside(source=source, left=left):
+            return [*_sources(left), source]
         case Join(left=left, right=right):
             return [*_sources(left), *_sources(right)]
         case Scan(source=source) | Values(source=source) | Cleared(source=source) | Derived(source=source):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from ambergate_policies.algebra.expressions import Column, Expression, walk
-from ambergate_policies.algebra.relations import Cleared, Derived, Join, Relation, Scan, Values
+from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, Relation, Scan, Values
 from ambergate_policies.cohorts import Definition
 from ambergate_policies.places import cohort_of
 
@@ -41,6 +41,10 @@ class Lineage:
 
     def _add(self, node: Relation) -> None:
         match node:
+            case Beside(source=source, left=left, right=right):
+                self._sources[source] = node
+                self._add(left)
+                self._add(right)
             case Join(left=left, right=right):
                 self._add(left)
                 self._add(right)
@@ -75,6 +79,9 @@ class Lineage:
                 return frozenset(columns.get(name, ()))
             case Derived():
                 return self._computed(node, name)
+            case Beside(on=on, partial=partial):
+                parts = partial.parts() if partial is not None else (on,)
+                return frozenset(origin for part in parts for origin in self._origins(part))
             case _:
                 return frozenset()
 

@@ -15,23 +15,24 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from ambergate_policies.algebra.expressions import (
-    Call,
     Case,
     Column,
     Comparison,
     Expression,
+    Grade,
     IsNull,
     Literal,
     Logical,
+    Measurability,
     Not,
     Owner,
     walk,
 )
 from ambergate_policies.algebra.kinds import Kind, common
-from ambergate_policies.algebra.relations import Derived, Join, JoinKind, Relation
-from ambergate_policies.functions import ALLOWED
+from ambergate_policies.algebra.relations import Beside, Derived, Join, JoinKind, Partial, Relation
+from ambergate_policies.lowering.aggregates import is_aggregate
 from ambergate_policies.lowering.expressions import coerce
-from ambergate_policies.lowering.nested import NestedSelect
+from ambergate_policies.lowering.person_level import PersonLevel
 from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single, Subquery, conjuncts, links
 from ambergate_policies.lowering.scope import Names, Scope
 from ambergate_policies.verdict import QueryRefused
@@ -111,20 +112,20 @@ class Memberships:
     def _own_value(self, node: exp.Subquery, select: exp.Select) -> Expression:
         """What a subquery computes from the rows of the row's own person."""
         inner = self._inner(select, node)
-        if inner.mixed or inner.link is None:
-            raise self._refused(node, "this subquery compares with the outer row by more than the person key")
-        theirs, mine = _sides(inner.link, inner.rows.linked)
-        scalars = PersonScalars(self.names, inner.rows.scope)
-        relation, source = NestedSelect(self.names, select, inner.rows, scalars, "").of_person(
-            theirs, _all(inner.alone)
-        )
-        value = next(iter(source.columns.values()))
-        if source.owner is None:
-            raise self._refused(node, "this subquery does not depend on the row's person")
-        self.rows.relation = Join(JoinKind.LEFT, self.rows.relation, relation, Comparison("=", mine, source.owner))
-        if isinstance(select.expressions[0].unalias(), exp.Count | exp.CountIf):
-            return Call(ALLOWED["coalesce"], (value, Literal(0, Kind.INT)), Kind.INT)
+        item = select.expressions[0].unalias()
+        if len(select.expressions) != 1 or not is_aggregate(item):
+            raise self._refused(node, "a subquery about the row's person must be one aggregate")
+        level = PersonLevel(_Correlated(self.names, inner.rows.scope, self.rows.scope), self.names.fresh(), ())
+        value = level.lower(item)
+        self._beside(level.source, inner, level.found[0])
         return value
+
+    def _beside(self, source: str, inner: _Inner, partial: Partial | None) -> None:
+        """One more column beside the rows so far, from those of a subquery's rows that each of them meets."""
+        on = _all([*([inner.link] if inner.link is not None else []), *inner.mixed, *inner.alone])
+        if on is None:
+            raise TypeError("a subquery about the row without a condition")
+        self.rows.relation = Beside(source, self.rows.relation, inner.rows.relation, on, partial)
 
     # -- IN
 
@@ -166,9 +167,9 @@ class Memberships:
     def _exists(self, node: exp.Exists) -> Expression:
         inner = self._inside(node)
         if inner.mixed or inner.link is None:
-            raise self._refused(
-                node, "this EXISTS compares with the outer row; that is possible as a condition of WHERE only"
-            )
+            source = self.names.fresh()
+            self._beside(source, inner, None)
+            return Column(source, "a0", Kind.BOOL, Measurability(Grade.INDICATOR, 1, own=False))
         theirs, mine = _sides(inner.link, inner.rows.linked)
         condition = _all(inner.alone)
         found = self._attach(

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from ambergate_policies.algebra.expressions import Expression, Ordering, Owner
 from ambergate_policies.algebra.relations import Derived, Group, Relation
-from ambergate_policies.lowering.aggregates import has_aggregate, is_aggregate
+from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.grouping import group_nodes
 from ambergate_policies.lowering.outputs import constant, default_name, same
@@ -45,15 +45,6 @@ class NestedSelect:
         if self.select.args.get("group") is None and not any(has_aggregate(item) for item in self.select.expressions):
             return self._projection(condition)
         return self._grouped(condition)
-
-    def of_person(self, owner: Owner, condition: Expression | None) -> tuple[Relation, Source]:
-        """One row per person of a SELECT with one aggregate and no GROUP BY: read from outside by the person key."""
-        items = self.select.expressions
-        if len(items) != 1 or not is_aggregate(items[0].unalias()):
-            raise self.reading.refuse(
-                "subquery", "a subquery about the row's person must be one aggregate", self.select, hint="use a join"
-            )
-        return self._by_keys([owner], condition)
 
     def _refuse_picking(self) -> None:
         for key in ("limit", "offset"):
@@ -187,9 +178,6 @@ class NestedSelect:
 
     def _grouped(self, condition: Expression | None) -> tuple[Relation, Source]:
         keys = [self.scalars.lower(node) for node in group_nodes(self.select, self.scalars)]
-        return self._by_keys(keys, condition)
-
-    def _by_keys(self, keys: list[Expression], condition: Expression | None) -> tuple[Relation, Source]:
         self._refuse_missing(keys)
         if self.select.args.get("qualify") is not None:
             raise self.reading.refuse(

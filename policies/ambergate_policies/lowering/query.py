@@ -10,7 +10,6 @@ from ambergate_policies.agreement import Agreement
 from ambergate_policies.algebra.expressions import Column
 from ambergate_policies.algebra.relations import Cleared, Program, PublicProgram, Relation
 from ambergate_policies.catalogue import Catalogue
-from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.boundary import OutermostSelect
 from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.grouping import is_boundary
@@ -20,7 +19,7 @@ from ambergate_policies.lowering.outputs import given
 from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single
 from ambergate_policies.lowering.scope import CohortNames, Names, Source
 from ambergate_policies.lowering.text import Reading
-from ambergate_policies.verdict import QueryRefused
+from ambergate_policies.verdict import Finding, QueryRefused
 
 MAX_COLUMNS = 200
 MAX_SUBQUERIES = 200
@@ -46,11 +45,13 @@ _SELECT_PARTS = frozenset(
 @dataclass(frozen=True, slots=True)
 class Step:
     """One cleared table on the way to the result, under a name of the kernel's own (`t1`..); the last is the result.
-    `fan_outs`: what must hold of public data, earlier steps among them, for it to mean what it says."""
+    `fan_outs`: what must hold of public data, earlier steps among them, for it to mean what it says. `single`: the
+    refusal if it has more than one row, where it stands for a value."""
 
     table: str
     program: Program | PublicProgram
     fan_outs: tuple[FanOut, ...]
+    single: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +118,10 @@ class _Query:
     def _boundary(self, select: exp.Select, rows: Rows, scalars: PersonScalars) -> Program:
         return OutermostSelect(self.reading, self.agreement, select, rows, scalars, self._single_of(select)).program()
 
-    def _step(self, program: Program | PublicProgram) -> Cleared:
+    def _step(self, program: Program | PublicProgram, single: Finding | None = None) -> Cleared:
         """Take a program as the next step; fan-outs that were found since the one before are asked before it."""
         table = f"t{len(self._steps) + 1}"
-        self._steps.append(Step(table, program, tuple(self.names.fan_outs)))
+        self._steps.append(Step(table, program, tuple(self.names.fan_outs), single))
         self.names.fan_outs.clear()
         source = self.names.fresh()
         return Cleared(source, table, tuple(replace(column, source=source) for column in _columns(program)))
@@ -197,26 +198,20 @@ class _Query:
 
         def single(node: exp.Subquery) -> Cleared:
             inner = node.this
-            if set(given(node)) - {"this"} or not isinstance(inner, exp.Select) or not _is_single(inner):
-                raise self.reading.refuse(
-                    "subquery",
-                    "a subquery that stands for a value must give one row and one column",
-                    node,
-                    hint="aggregate in it without GROUP BY, or join it by WITH",
-                )
-            return self._step(self._program(inner, select.meta.get("ambergate_inside", {})))
+            refusal = self.reading.refuse(
+                "subquery",
+                "a subquery that stands for a value must give one row and one column",
+                node,
+                hint="aggregate in it without GROUP BY, or join it by WITH",
+            )
+            if set(given(node)) - {"this"} or not isinstance(inner, exp.Select):
+                raise refusal
+            program = self._program(inner, select.meta.get("ambergate_inside", {}))
+            if len(_columns(program)) != 1:
+                raise refusal
+            return self._step(program, refusal.findings[0])
 
         return single
-
-
-def _is_single(select: exp.Select) -> bool:
-    """One column, and never more than one row: an aggregate without GROUP BY, or LIMIT 1."""
-    items = select.expressions
-    if len(items) != 1 or items[0].is_star:
-        return False
-    limit = select.args.get("limit")
-    first = isinstance(limit, exp.Limit) and isinstance(limit.expression, exp.Literal) and limit.expression.this == "1"
-    return first or (select.args.get("group") is None and has_aggregate(items[0].unalias()))
 
 
 def _names(program: Program | PublicProgram) -> tuple[str, ...]:

@@ -325,7 +325,7 @@ class FromClause:
         )
         conditions = _conjuncts(on) if on is not None else self._equal_columns(rows, equalities)
         demand = fan_out(conditions, public, refusal.findings[0])
-        if demand is None:
+        if isinstance(public, Values) and not demand.bounded:
             raise refusal
         self.names.fan_outs.append(demand)
 
