@@ -120,14 +120,40 @@ class Writer:
             f"min({day}) AS first_day",
             f"count(*) FILTER (WHERE {inner._predicate()}) AS f",
         ]
+        more, kinds = self._person_values(inner)
+        items += more
         having = f" HAVING count(*) >= {self.chance.randint(1, 3)}" if self._maybe(0.3) else ""
         keyed = self._maybe(0.3)
         key = inner._column("VARCHAR") if keyed else ""
         items += [f"{key} AS g"] if keyed else []
         columns = {"n": "INTEGER", "d": "INTEGER", "v": "DOUBLE", "ever": "FLAG", "first_day": "DATE", "f": "INTEGER"}
-        source = self._source(columns | ({"g": "VARCHAR"} if keyed else {}), owner)
+        source = self._source(columns | kinds | ({"g": "VARCHAR"} if keyed else {}), owner)
         group = f"{owner}, {key}" if keyed else owner
         return f"(SELECT {owner}, {', '.join(items)}{tail} GROUP BY {group}{having}) AS {source.alias}"
+
+    def _person_values(self, inner: Writer) -> tuple[list[str], dict[str, str]]:
+        """One or two of the aggregates that choose or describe a person's own values."""
+        number, day, code = inner._column("DOUBLE"), inner._column("DATE"), inner._column("VARCHAR")
+        whole, where = inner._column("INTEGER"), f" FILTER (WHERE {inner._predicate()})"
+        choices = {
+            "person spread": ("w", f"{self.chance.choice(SPREADS[:4])}({number})", "DOUBLE"),
+            "person line": ("x", f"{self.chance.choice(PAIRED[:4])}({number}, {whole})", "DOUBLE"),
+            "person percentile": (
+                "y",
+                f"{self.chance.choice(('quantile_cont', 'quantile_disc'))}({number}, 0.3)",
+                "DOUBLE",
+            ),
+            "person distinct": ("z", f"{self.chance.choice(('sum', 'avg'))}(DISTINCT {whole})", "DOUBLE"),
+            "arg": ("q", f"{self.chance.choice(('arg_min', 'arg_max'))}({code}, {day}){where}", "VARCHAR"),
+            "arg number": ("r", f"{self.chance.choice(('arg_min', 'max_by'))}({number}, {day})", "DOUBLE"),
+            "end": ("s", f"{self.chance.choice(('first', 'last'))}({number} ORDER BY {day} DESC, {whole})", "DOUBLE"),
+            "mode": ("t", f"{self.chance.choice(('mode', 'any_value'))}({code})", "VARCHAR"),
+            "joined": ("u", f"string_agg({self.chance.choice((code, f'DISTINCT {code}'))}, '>')", "VARCHAR"),
+        }
+        chosen = self.chance.sample(sorted(choices), 2)
+        self.used.update(chosen)
+        found = [choices[word] for word in chosen]
+        return [f"{text} AS {name}" for name, text, _ in found], {name: kind for name, _, kind in found}
 
     def _join(self) -> str:
         if self._maybe(0.25):

@@ -122,7 +122,7 @@ def _beside(node: Beside, left: list[Row], right: list[Row]) -> list[Row]:
     rows = []
     for row in left:
         met = [row | other for other in right if evaluate(node.on, row | other) is True]
-        value = bool(met) if node.partial is None else _partial(node.partial, met)
+        value = bool(met) if node.partial is None else partials.partial(node.partial, met)
         rows.append(row | {node.source: {"a0": value}})
     return rows
 
