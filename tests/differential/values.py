@@ -60,8 +60,8 @@ def evaluate(node: Expression, row: Environment) -> Value:
         case InList(part=part, values=values):
             found = [compare("=", evaluate(part, row), evaluate(value, row)) for value in values]
             return opposite(all_of([opposite(one) for one in found]))
-        case Like(part=part, pattern=pattern, ignore_case=ignore_case):
-            return like(evaluate(part, row), str(pattern.value), ignore_case)
+        case Like(part=part, pattern=pattern, operator=operator):
+            return like(evaluate(part, row), evaluate(pattern, row), operator == "ILIKE")
         case Arithmetic(operator=operator, left=left, right=right):
             if isinstance(right, Span):
                 return moved(evaluate(left, row), right, -1 if operator == "-" else 1)
@@ -113,9 +113,9 @@ def compare(operator: str, left: Value, right: Value) -> bool | None:
     }[operator]  # fmt: skip
 
 
-def like(text: str | None, pattern: str, ignore_case: bool) -> bool | None:
+def like(text: str | None, pattern: str | None, ignore_case: bool) -> bool | None:
     """LIKE by the oldest recursion there is."""
-    if text is None:
+    if text is None or pattern is None:
         return None
     if ignore_case:
         text, pattern = text.lower(), pattern.lower()

@@ -82,6 +82,7 @@ class Span:
 
 ComparisonOperator = Choice["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"]
 Junction = Choice["AND", "OR"]
+LikeOperator = Choice["LIKE", "ILIKE", "GLOB"]
 ArithmeticOperator = Choice["+", "-", "*", "/", "//", "%", "||"]
 
 
@@ -123,11 +124,12 @@ class InList:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """LIKE or ILIKE against a constant pattern."""
+    """LIKE, ILIKE or GLOB. `escape`: one character before which a wildcard stands for itself."""
 
     part: Expression
-    pattern: Literal
-    ignore_case: bool
+    pattern: Expression
+    operator: LikeOperator = "LIKE"
+    escape: str | None = None
     kind: Kind = Kind.BOOL
 
 
@@ -169,6 +171,16 @@ class Call:
     arguments: tuple[Expression, ...]
     kind: Kind
     unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """A list, struct or map of a few expressions. The query may read its items and compare it with another; it is taken
+    apart while it is lowered and never printed. `names` are a struct's fields, in lower case."""
+
+    items: tuple[Expression, ...]
+    names: tuple[str, ...] = ()
+    kind: Kind = Kind.COMPOSITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +245,7 @@ Expression = (
     | Case
     | Cast
     | Call
+    | Composite
     | Window
 )
 
@@ -252,12 +265,20 @@ class Measure(StrEnum):
     PERCENTILE = "percentile"
     MINIMUM = "minimum"
     MAXIMUM = "maximum"
+    ERROR = "standard error of the mean"
+    COVARIANCE = "covariance"
+    PRODUCTS = "sum of products"  # of the deviations of two measures from their means
+    CORRELATION = "correlation"
+    DETERMINATION = "coefficient of determination"
+    SLOPE = "slope"
+    INTERCEPT = "intercept"
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
     """One measure of a boundary. `argument` is a condition for counts and a measure otherwise; `domain` the rows
-    it is taken over (FILTER, or where the argument is not NULL); None means all rows."""
+    it is taken over (FILTER, or where the argument is not NULL); None means all rows. `second`: the explaining measure
+    of a pair, of which `argument` is the explained one."""
 
     measure: Measure
     argument: Expression | None
@@ -265,6 +286,11 @@ class Aggregate:
     kind: Kind
     quantile: Decimal | None = None
     population: bool = False
+    second: Expression | None = None
+
+    def parts(self) -> tuple[Expression, ...]:
+        """Every expression that it reads rows through."""
+        return tuple(part for part in (self.argument, self.second, self.domain) if part is not None)
 
 
 def children(node: Expression) -> tuple[Expression, ...]:
@@ -287,6 +313,8 @@ def children(node: Expression) -> tuple[Expression, ...]:
             return (*flat, default) if default is not None else flat
         case Call(arguments=arguments):
             return arguments
+        case Composite(items=items):
+            return items
         case Window(arguments=arguments, partition=partition, order=order, domain=domain):
             filtered = () if domain is None else (domain,)
             return (*arguments, *partition, *(item.expression for item in order), *filtered)

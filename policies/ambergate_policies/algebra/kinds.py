@@ -17,6 +17,8 @@ class Kind(StrEnum):
     DATE = "date"
     TIME = "timestamp"
     SPAN = "interval"
+    TEXTS = "list of texts"
+    COMPOSITE = "list or struct"
     OWNER = "person key"
     NULL = "null"
 

@@ -6,9 +6,8 @@ are group keys and cleared measures. The subclass decides by overriding `leaf`.
 
 from __future__ import annotations
 
-import re
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from sqlglot import exp
@@ -18,25 +17,28 @@ from ambergate_policies.algebra.expressions import (
     ArithmeticOperator,
     Call,
     Case,
-    Cast,
     Comparison,
     ComparisonOperator,
+    Composite,
     Expression,
     InList,
     IsNull,
     Junction,
-    Like,
     Literal,
     Logical,
     Negate,
     Not,
     Owner,
-    Span,
 )
 from ambergate_policies.algebra.kinds import Kind, common
-from ambergate_policies.functions import AGGREGATES, ALIASES, ALLOWED, DATE_PARTS, INTERVAL_UNITS, Function
-from ambergate_policies.lowering.calls import call_of
+from ambergate_policies.functions import AGGREGATES, Function, why_not
+from ambergate_policies.lowering import casts, composites, moments, patterns
+from ambergate_policies.lowering.calls import NAMED, SPECIAL
+from ambergate_policies.lowering.constants import NUMBER, agreed, as_text, coerce, missing_stays_missing, widened
+from ambergate_policies.lowering.functions import function
 from ambergate_policies.lowering.text import Reading
+
+__all__ = ["MAX_LIST", "UNDERSTOOD", "Scalars", "coerce", "widened"]
 
 _COMPARISONS: dict[type[exp.Expr], ComparisonOperator] = {
     exp.EQ: "=",
@@ -57,23 +59,8 @@ _ARITHMETIC: dict[type[exp.Expr], ArithmeticOperator] = {
     exp.Mod: "%",
     exp.DPipe: "||",
 }
-_TARGETS: dict[str, tuple[str, Kind]] = {
-    "INT": ("INTEGER", Kind.INT),
-    "BIGINT": ("BIGINT", Kind.INT),
-    "SMALLINT": ("INTEGER", Kind.INT),
-    "DOUBLE": ("DOUBLE", Kind.NUM),
-    "FLOAT": ("DOUBLE", Kind.NUM),
-    "DECIMAL": ("DOUBLE", Kind.NUM),
-    "TEXT": ("VARCHAR", Kind.TEXT),
-    "VARCHAR": ("VARCHAR", Kind.TEXT),
-    "DATE": ("DATE", Kind.DATE),
-    "TIMESTAMP": ("TIMESTAMP", Kind.TIME),
-    "TIMESTAMPNTZ": ("TIMESTAMP", Kind.TIME),
-    "BOOLEAN": ("BOOLEAN", Kind.BOOL),
-}
-_NUMBER = re.compile(r"\d{1,30}(\.\d{0,15})?|\.\d{1,15}|\d{1,15}(\.\d{1,15})?[eE][+-]?\d{1,2}")
-_INTERVAL = re.compile(r"\s*([+-]?\d{1,6})\s*([A-Za-z]+)?\s*")
 MAX_LIST = 10_000
+_IN_PARTS = frozenset({Kind.COMPOSITE, Kind.TEXTS})
 
 
 class Scalars:
@@ -91,20 +78,29 @@ class Scalars:
         raise self.reading.refuse("row-level", "* is not possible beside GROUP BY", node, hint="name the columns")
 
     def lower(self, node: exp.Expr) -> Expression:
-        """The algebra's node for a tree node. Raises QueryRefused for anything not understood."""
+        """The algebra's node for a tree node: one value. Raises QueryRefused for anything not understood."""
+        lowered = self.whole(node)
+        if lowered.kind in _IN_PARTS:
+            hint = "take one of its items: x[1], x.field"
+            raise self.reading.refuse("type", f"a {lowered.kind} cannot stand here", node, hint=hint)
+        return lowered
+
+    def whole(self, node: exp.Expr) -> Expression:
+        """Like `lower`, where a list, struct or tuple may stand too."""
         if (own := self.leaf(node)) is not None:
             return own
-        for kinds, parts, lower in _LOWERINGS:
-            if isinstance(node, kinds):
-                self._account_for(node, parts)
-                lowered: Expression = lower(self, node)
-                return lowered
+        case = _LOWERINGS.get(type(node))
+        if case is not None:
+            parts, lower = case
+            self.account_for(node, parts)
+            return lower(self, node)
         if isinstance(node, exp.Func):
-            return self._function(node)
+            return function(self, node)
         raise self._not_understood(node)
 
-    def _account_for(self, node: exp.Expr, parts: frozenset[str]) -> None:
+    def account_for(self, node: exp.Expr, parts: frozenset[str] | None = None) -> None:
         """Every argument of a tree node must be one that its lowering reads: `negate` is not to be overlooked."""
+        parts = parts if parts is not None else _PARTS.get(type(node), frozenset())
         for key, given in node.args.items():
             if given not in (None, False, []) and key not in parts:
                 raise self.reading.refuse("syntax", f"{key!r} is not understood in this construct", node)
@@ -136,7 +132,7 @@ class Scalars:
         text = str(node.this)
         if node.is_string:
             return Literal(text, Kind.TEXT)
-        if not _NUMBER.fullmatch(text):
+        if not NUMBER.fullmatch(text):
             raise self.reading.refuse("syntax", "this number cannot be read", node)
         if text.isdigit():
             value = int(text)
@@ -151,26 +147,21 @@ class Scalars:
     def null(self, node: exp.Expr) -> Expression:
         return Literal(None, Kind.NULL)
 
-    def current_date(self, node: exp.Expr) -> Expression:
-        """The day on which the gate was asked: one value for the whole query."""
-        return Literal(self.reading.today.isoformat(), Kind.DATE)
-
-    def interval(self, node: exp.Interval) -> Expression:
-        """INTERVAL 1 YEAR, INTERVAL '6 months'."""
-        unit = node.args.get("unit")
-        amount = node.this
-        match = _INTERVAL.fullmatch(str(amount.this)) if isinstance(amount, exp.Literal) else None
-        word = (match.group(2) if match and match.group(2) else str(getattr(unit, "this", ""))).lower().rstrip("s")
-        doubled = bool(match and match.group(2) and unit is not None)
-        if match is None or word not in INTERVAL_UNITS or doubled or not isinstance(unit, exp.Var | None):
-            raise self.reading.refuse("function", "write intervals as INTERVAL 6 MONTH", node)
-        return Span(int(match.group(1)), word)
-
     # -- conditions
 
     def comparison(self, node: exp.Expr) -> Expression:
         operator = _COMPARISONS[type(node)]
-        left, right = self.lower(node.this), self.lower(node.expression)
+        left, right = self.whole(node.this), node.expression
+        if isinstance(right, exp.Any):
+            return composites.quantified(self, node, operator, left, right.this.unnest(), every=False)
+        if isinstance(right, exp.Anonymous) and str(right.this).lower() == "all" and len(right.expressions) == 1:
+            return composites.quantified(self, node, operator, left, right.expressions[0], every=True)
+        return self.compared(node, operator, left, self.whole(right))
+
+    def compared(self, node: exp.Expr, operator: ComparisonOperator, left: Expression, right: Expression) -> Expression:
+        """A comparison of two values, two person keys or two tuples."""
+        if isinstance(left, Composite) and isinstance(right, Composite):
+            return composites.compared(self, node, operator, left, right)
         if isinstance(left, Owner) or isinstance(right, Owner):
             return self._owner_comparison(node, operator, left, right)
         left, right = self._meet(node, left, right)
@@ -191,7 +182,7 @@ class Scalars:
     def _meet(self, node: exp.Expr, left: Expression, right: Expression) -> tuple[Expression, Expression]:
         """Both sides in kinds that compare without an implicit cast."""
         left, right = coerce(left, right.kind), coerce(right, left.kind)
-        if common(left.kind, right.kind) is None:
+        if common(left.kind, right.kind) is None or {left.kind, right.kind} & _IN_PARTS:
             hint = None
             if Kind.TEXT in (left.kind, right.kind):
                 hint = "put codes in single quotes; write dates as DATE '2020-01-31'; or use TRY_CAST"
@@ -199,33 +190,35 @@ class Scalars:
         return widened(left, right.kind), widened(right, left.kind)
 
     def between(self, node: exp.Between) -> Expression:
-        if node.args.get("symmetric"):
-            raise self._not_understood(node)
         part = self.value(node.this)
         left, low = self._meet(node, part, self.value(node.args["low"]))
         right, high = self._meet(node, part, self.value(node.args["high"]))
         return Logical("AND", (Comparison(">=", left, low), Comparison("<=", right, high)))
 
     def membership(self, node: exp.In) -> Expression:
-        if node.args.get("query") or node.args.get("unnest") or node.args.get("field"):
+        if node.args.get("query") or node.args.get("unnest"):
             raise self.reading.refuse(
-                "subquery", "IN with a subquery is not understood yet", node, hint="join on the person key instead"
+                "subquery", "IN with a subquery is not understood here", node, hint="join on the person key instead"
             )
+        if node.args.get("field") is not None:
+            return composites.contains(self, node, [node.args["field"], node.this])
         if len(node.expressions) > MAX_LIST:
             raise self.reading.refuse("size", f"a list may hold at most {MAX_LIST} values", node)
-        part = self.value(node.this)
-        values = []
+        whole = self.whole(node.this)
+        if isinstance(whole, Composite):
+            return composites.among(self, node, whole, node.expressions)
+        part, values = self.value(node.this), []
         for item in node.expressions:
             part, value = self._meet(node, part, self.value(item))
             values.append(value)
+        self._plain_list(node, values)
         return InList(part, tuple(widened(value, part.kind) for value in values))
 
-    def like(self, node: exp.Expr) -> Expression:
-        part, pattern = self.value(node.this), self.value(node.expression)
-        if part.kind is not Kind.TEXT or not isinstance(pattern, Literal) or pattern.kind is not Kind.TEXT:
-            raise self.reading.refuse("type", "LIKE needs a text and a constant pattern", node)
-        like = Like(part, pattern, isinstance(node, exp.ILike))
-        return Not(like) if node.args.get("negate") else like
+    def _plain_list(self, node: exp.In, values: list[Expression]) -> None:
+        """`x IN [a, b]` and `x IN (a, b)` are one tree to sqlglot, and differ in the engine where one is missing."""
+        if self.reading.listed and not all(isinstance(one, Literal) and one.value is not None for one in values):
+            hint = "use round brackets: x IN (a, b)"
+            raise self.reading.refuse("syntax", "IN [...] is understood for constants only", node, hint=hint)
 
     def is_test(self, node: exp.Is) -> Expression:
         part = self.lower(node.this)
@@ -251,13 +244,22 @@ class Scalars:
     # -- values
 
     def arithmetic(self, node: exp.Expr) -> Expression:
-        operator = _ARITHMETIC[type(node)]
-        left, right = self.value(node.this), self.value(node.expression)
-        kind = _arithmetic_kind(operator, left, right)
+        return self.calculated(node, _ARITHMETIC[type(node)], self.value(node.this), self.value(node.expression))
+
+    def calculated(
+        self, node: exp.Expr, operator: ArithmeticOperator, left: Expression, right: Expression
+    ) -> Expression:
+        """`left operator right`, of numbers, texts, dates and intervals."""
         if operator == "||":
-            left, right = as_text(left), as_text(right)
+            return Arithmetic(operator, as_text(left), as_text(right), Kind.TEXT)
+        moved = moments.arithmetic(self, node, operator, left, right)
+        if moved is not None:
+            return moved
+        kind = _arithmetic_kind(operator, left, right)
         if kind is None:
-            raise self.reading.refuse("type", f"{left.kind} {operator} {right.kind} has no meaning here", node)
+            hint = "write x::INTEGER to count with a condition" if Kind.BOOL in (left.kind, right.kind) else None
+            message = f"{left.kind} {operator} {right.kind} has no meaning here"
+            raise self.reading.refuse("type", message, node, hint=hint)
         return Arithmetic(operator, left, right, kind)
 
     def negative(self, node: exp.Neg) -> Expression:
@@ -280,80 +282,65 @@ class Scalars:
                 tests.append(Comparison("=", left, right))
         values = [self.value(branch.args["true"]) for branch in ifs]
         otherwise = node.args.get("default") if isinstance(node, exp.Case) else node.args.get("false")
-        default = self.value(otherwise) if otherwise is not None else None
-        kind = self._common_kind(node, [*values, default] if default is not None else values)
-        values = [widened(value, kind) for value in values]
-        return Case(tuple(zip(tests, values, strict=True)), widened(default, kind) if default else None, kind)
+        if otherwise is None:
+            values = self.agreed(node, values)
+            return Case(tuple(zip(tests, values, strict=True)), None, _kind_of(values))
+        *values, default = self.agreed(node, [*values, self.value(otherwise)])
+        return Case(tuple(zip(tests, values, strict=True)), default, _kind_of([*values, default]))
 
-    def _common_kind(self, node: exp.Expr, values: list[Expression]) -> Kind:
+    def agreed(self, node: exp.Expr, values: list[Expression]) -> list[Expression]:
+        """Values that stand for each other, in kinds that the engine need not convert."""
+        values = agreed(values)
         kind: Kind | None = Kind.NULL
         for value in values:
             kind = common(kind, value.kind) if kind is not None else None
         if kind is None:
             found = ", ".join(sorted({str(value.kind) for value in values}))
-            raise self.reading.refuse("type", f"these values are of different kinds: {found}", node)
-        return kind
-
-    def cast(self, node: exp.Cast) -> Expression:
-        target = node.to.this.value if isinstance(node.to, exp.DataType) else ""
-        if target not in _TARGETS or node.args.get("format") or not _plain_parameters(node.to):
-            raise self.reading.refuse("type", "this type is not available", node, hint="try DOUBLE, VARCHAR or DATE")
-        name, kind = _TARGETS[target]
-        part = self.value(node.this)
-        if isinstance(part, Literal) and part.kind is Kind.TEXT and kind.temporal:
-            moment = moment_literal(str(part.value), kind)
-            if moment is None:
-                raise self.reading.refuse("type", "this is not a date", node, hint="write DATE '2020-01-31'")
-            return moment
-        return Cast(part, name, kind)
+            raise self.reading.refuse(
+                "type", f"these values are of different kinds: {found}", node, hint="make them one: x::VARCHAR"
+            )
+        return [widened(value, kind) for value in values]
 
     def parenthesis(self, node: exp.Paren) -> Expression:
-        return self.lower(node.this)
+        return self.whole(node.this)
 
-    def _function(self, node: Any) -> Expression:
-        name, unit, nodes = call_of(node)
-        name = ALIASES.get(name, name)
-        function = ALLOWED.get(name)
-        if function is None:
-            raise self.unknown_function(node, name)
-        if function.unit and unit not in DATE_PARTS:
-            raise self.reading.refuse("function", f"{name} needs a date part such as 'year'", node)
-        arguments = tuple(self.value(argument) for argument in nodes)
-        return self._checked_call(node, function, arguments, unit if function.unit else None)
+    # -- functions
 
     def unknown_function(self, node: exp.Expr, name: str) -> Exception:
+        """The refusal of a function that is not available; a subclass may know more."""
         if name in AGGREGATES:
             return self.reading.refuse("aggregate", f"{name} cannot stand here", node)
-        message = f"the function {name} is not available"
-        return self.reading.refuse("function", message, node, hint="the list of functions is in the reference")
+        message, hint = why_not(name)
+        return self.reading.refuse("function", message, node, hint=hint)
 
-    def _checked_call(
-        self, node: exp.Expr, function: Function, arguments: tuple[Expression, ...], unit: str | None
+    def call(
+        self, node: exp.Expr, function: Function, arguments: tuple[Expression, ...], unit: str | None = None
     ) -> Expression:
+        """A call of an allowed function, with its arguments' number and kinds checked."""
         parameters = function.parameters
-        least = 1 if function.variadic else len(parameters) - function.optional
+        least = (1 if function.variadic else len(parameters) - function.optional) if parameters else 0
         if len(arguments) < least or (len(arguments) > len(parameters) and not function.variadic):
             raise self.reading.refuse("function", f"{function.name} has another number of arguments", node)
-        arguments = tuple(
-            self._fitted(argument, parameters[min(i, len(parameters) - 1)]) for i, argument in enumerate(arguments)
-        )
+        arguments = tuple(_fitted(one, parameters[min(i, len(parameters) - 1)]) for i, one in enumerate(arguments))
         for index, argument in enumerate(arguments):
             if argument.kind not in parameters[min(index, len(parameters) - 1)]:
                 raise self.reading.refuse("type", f"{function.name} does not take a {argument.kind}", node)
-            if index in function.constant and not isinstance(argument, Literal):
+            if index in function.constant and not _is_constant(argument):
                 raise self.reading.refuse("function", f"{function.name} needs a constant there", node)
-        kind = function.result or self._call_kind(node, function, arguments)
-        if function.result in (None, Kind.TIME):
-            arguments = tuple(widened(argument, kind) for argument in arguments)
-        return missing_stays_missing(Call(function, arguments, kind, unit))
+        arguments, kind = self._kinds(node, function, arguments)
+        call = Call(function, arguments, kind, unit)
+        return missing_stays_missing(patterns.checked(self, node, call))
 
-    def _call_kind(self, node: exp.Expr, function: Function, arguments: tuple[Expression, ...]) -> Kind:
-        return arguments[0].kind if function.unit else self._common_kind(node, list(arguments))
-
-    @staticmethod
-    def _fitted(argument: Expression, kinds: frozenset[Kind]) -> Expression:
-        wants_moment = Kind.DATE in kinds and Kind.TEXT not in kinds
-        return coerce(argument, Kind.DATE) if wants_moment else argument
+    def _kinds(
+        self, node: exp.Expr, function: Function, arguments: tuple[Expression, ...]
+    ) -> tuple[tuple[Expression, ...], Kind]:
+        """What the call yields, and its arguments in the kinds that this needs."""
+        if function.name == "time_bucket":
+            return arguments, arguments[-1].kind
+        if function.result is None:
+            arguments = tuple(self.agreed(node, list(arguments)))
+            return arguments, _kind_of(list(arguments))
+        return arguments, function.result
 
     def _not_understood(self, node: exp.Expr) -> Exception:
         name = type(node).__name__
@@ -363,104 +350,87 @@ class Scalars:
             return self.reading.refuse("subquery", "a subquery is not understood here", node, hint="use a join")
         if isinstance(node, exp.Window):
             return self.reading.refuse("window", "a window function is not understood here", node)
+        if isinstance(
+            node, exp.BitwiseAnd | exp.BitwiseOr | exp.BitwiseXor | exp.BitwiseLeftShift | exp.BitwiseRightShift
+        ):
+            hint = "use AND and OR for conditions, // and % for digits"
+            return self.reading.refuse("syntax", "operations on bits are not available", node, hint=hint)
         return self.reading.refuse("syntax", f"this construct ({name}) is not understood", node)
 
 
-def _plain_parameters(target: exp.Expr) -> bool:
-    """Lengths and digits only: DECIMAL(10, 2), VARCHAR(5)."""
-    return all(isinstance(part.this, exp.Literal) and not part.this.is_string for part in target.expressions)
+def _is_constant(node: Expression) -> bool:
+    return isinstance(node, Literal) or node.kind is Kind.SPAN
 
 
-def missing_stays_missing(call: Call) -> Expression:
-    """least(x, 60) is NULL where x is NULL. The engine would yield 60: a value for everybody of whom nothing is known,
-    beside which one person's own value would stand out."""
-    values = [argument for argument in call.arguments if not isinstance(argument, Literal)]
-    if call.function.name not in ("least", "greatest") or not call.kind.numeric or len(values) == len(call.arguments):
-        return call
-    missing = tuple((IsNull(value), Literal(None, Kind.NULL)) for value in values)
-    return Case(missing, call, call.kind) if missing else call
+def _fitted(argument: Expression, kinds: frozenset[Kind]) -> Expression:
+    """A text of the query as a moment where one is wanted; a date as a timestamp where the engine would convert it."""
+    if Kind.TIME not in kinds or Kind.TEXT in kinds:
+        return argument
+    argument = coerce(argument, Kind.TIME)
+    return argument if Kind.DATE in kinds else widened(argument, Kind.TIME)
 
 
-def coerce(node: Expression, towards: Kind) -> Expression:
-    """A text literal as a date or number where the other side is one; 0 and 1 as booleans. Else unchanged."""
-    if not isinstance(node, Literal):
-        return node
-    if node.kind is Kind.TEXT and towards.temporal:
-        return moment_literal(str(node.value), Kind.DATE) or moment_literal(str(node.value), Kind.TIME) or node
-    if node.kind is Kind.TEXT and towards.numeric:
-        return _number_literal(str(node.value)) or node
-    if node.kind is Kind.INT and towards is Kind.BOOL and node.value in (0, 1):
-        return Literal(bool(node.value), Kind.BOOL)
-    return node
-
-
-def widened(node: Expression, towards: Kind) -> Expression:
-    """A date as a timestamp where it meets one. The engine's own cast raises for far dates, and so would tell."""
-    return Cast(node, "TIMESTAMP", Kind.TIME) if node.kind is Kind.DATE and towards is Kind.TIME else node
-
-
-def as_text(node: Expression) -> Expression:
-    return node if node.kind in (Kind.TEXT, Kind.NULL) else Cast(node, "VARCHAR", Kind.TEXT)
-
-
-def moment_literal(text: str, kind: Kind) -> Literal | None:
-    """An ISO date or timestamp written in the query, or None."""
-    try:
-        if kind is Kind.DATE:
-            return Literal(date.fromisoformat(text.strip()).isoformat(), Kind.DATE)
-        moment = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return Literal(moment.isoformat(sep=" "), Kind.TIME) if moment.tzinfo is None else None
-
-
-def _number_literal(text: str) -> Literal | None:
-    if not _NUMBER.fullmatch(text.strip()):
-        return None
-    try:
-        return Literal(int(text), Kind.INT) if text.strip().isdigit() else Literal(Decimal(text), Kind.NUM)
-    except (ValueError, InvalidOperation):
-        return None
+def _kind_of(values: list[Expression]) -> Kind:
+    """The common kind of values that agree."""
+    kind = Kind.NULL
+    for value in values:
+        kind = common(kind, value.kind) or kind
+    return kind
 
 
 def _arithmetic_kind(operator: ArithmeticOperator, left: Expression, right: Expression) -> Kind | None:
     a, b = left.kind, right.kind
-    if operator == "||":
-        return Kind.TEXT
     if a is Kind.NULL or b is Kind.NULL:
         return Kind.NULL if (a.numeric or b.numeric or a is b) else None
     if a.numeric and b.numeric:
         if operator == "/":
             return Kind.NUM
         return Kind.INT if a is b is Kind.INT else Kind.NUM
-    if a.temporal and b is Kind.SPAN and operator in ("+", "-"):
-        return Kind.TIME
-    if a is Kind.DATE and b is Kind.INT and operator in ("+", "-"):
-        return Kind.DATE
-    if a is Kind.DATE and b is Kind.DATE and operator == "-":
-        return Kind.INT
     return None
 
 
+def _row(scalars: Scalars, node: exp.Tuple) -> Expression:
+    return composites.row(scalars, node, node.expressions)
+
+
+def _struct(scalars: Scalars, node: exp.Struct) -> Expression:
+    return composites.struct(scalars, node, node.expressions)
+
+
+_Lowering = Callable[[Any, Any], Expression]
 _BOTH = frozenset({"this", "expression"})
-_LOWERINGS: tuple[tuple[Any, frozenset[str], Any], ...] = (
-    (exp.Literal, frozenset({"this", "is_string"}), Scalars.literal),
-    (exp.Boolean, frozenset({"this"}), Scalars.boolean),
-    (exp.Null, frozenset(), Scalars.null),
-    (exp.CurrentDate, frozenset(), Scalars.current_date),
-    (exp.Interval, frozenset({"this", "unit"}), Scalars.interval),
-    (tuple(_COMPARISONS), _BOTH, Scalars.comparison),
-    (exp.Between, frozenset({"this", "low", "high"}), Scalars.between),
-    (exp.In, frozenset({"this", "expressions", "query", "unnest", "field"}), Scalars.membership),
-    ((exp.Like, exp.ILike), _BOTH | {"negate"}, Scalars.like),
-    (exp.Is, _BOTH, Scalars.is_test),
-    ((exp.And, exp.Or), _BOTH, Scalars.logical),
-    (exp.Not, frozenset({"this"}), Scalars.negation),
-    (tuple(_ARITHMETIC), _BOTH | {"typed", "safe"}, Scalars.arithmetic),
-    (exp.Neg, frozenset({"this"}), Scalars.negative),
-    (exp.Case, frozenset({"this", "ifs", "default"}), Scalars.case),
-    (exp.If, frozenset({"this", "true", "false"}), Scalars.case),
-    (exp.Cast, frozenset({"this", "to", "safe"}), Scalars.cast),
-    (exp.Paren, frozenset({"this"}), Scalars.parenthesis),
-)
-"""Which tree nodes have a meaning, and which of their arguments that meaning reads."""
+_LIKE = _BOTH | {"negate"}
+_LOWERINGS: dict[type[exp.Expr], tuple[frozenset[str], _Lowering]] = {
+    exp.Literal: (frozenset({"this", "is_string"}), Scalars.literal),
+    exp.Boolean: (frozenset({"this"}), Scalars.boolean),
+    exp.Null: (frozenset(), Scalars.null),
+    exp.Interval: (frozenset({"this", "unit"}), moments.interval),
+    **dict.fromkeys(_COMPARISONS, (_BOTH, Scalars.comparison)),
+    exp.Between: (frozenset({"this", "low", "high"}), Scalars.between),
+    exp.In: (frozenset({"this", "expressions", "query", "unnest", "field"}), Scalars.membership),
+    exp.Like: (_LIKE, patterns.like),
+    exp.ILike: (_LIKE, patterns.like),
+    exp.Glob: (_LIKE, patterns.like),
+    exp.Escape: (_BOTH, patterns.escaped),
+    exp.SimilarTo: (_BOTH, function),
+    exp.Is: (_BOTH, Scalars.is_test),
+    exp.And: (_BOTH, Scalars.logical),
+    exp.Or: (_BOTH, Scalars.logical),
+    exp.Not: (frozenset({"this"}), Scalars.negation),
+    **dict.fromkeys(_ARITHMETIC, (_BOTH | {"typed", "safe"}, Scalars.arithmetic)),
+    exp.Neg: (frozenset({"this"}), Scalars.negative),
+    exp.Case: (frozenset({"this", "ifs", "default"}), Scalars.case),
+    exp.If: (frozenset({"this", "true", "false"}), Scalars.case),
+    exp.Cast: (frozenset({"this", "to", "safe"}), casts.cast),
+    exp.TryCast: (frozenset({"this", "to", "safe"}), casts.cast),
+    exp.Paren: (frozenset({"this"}), Scalars.parenthesis),
+    exp.Bracket: (frozenset({"this", "expressions"}), composites.bracket),
+    exp.Dot: (_BOTH, composites.dot),
+    exp.Tuple: (frozenset({"expressions"}), _row),
+    exp.Struct: (frozenset({"expressions"}), _struct),
+    exp.ToMap: (frozenset({"this"}), composites.to_map),
+}
+"""Which tree nodes have a meaning, which of their arguments that meaning reads, and what lowers them."""
+_PARTS = {kind: parts for kind, (parts, _) in _LOWERINGS.items()} | {exp.Slice: _BOTH}
+UNDERSTOOD = frozenset({*_PARTS, *NAMED, *SPECIAL, exp.Anonymous, exp.Any})
+"""Every class of node that may stand in a scalar expression, besides columns and what a subclass knows."""

@@ -28,6 +28,8 @@ class Reading:
         self.text = text
         self.today = today
         self.scanned: dict[str, exp.Expr] = {}
+        self.listed = False
+        """Whether `IN [...]` occurs, which sqlglot reads as `IN (...)`."""
         self.tree = self._parse()
 
     def refuse(
@@ -93,8 +95,15 @@ class Reading:
             raise self.refuse("size", f"the query is nested more than {MAX_NESTING} deep", hint="use WITH")
         if any(_is_cut(one, other) for one, other in itertools.pairwise(tokens)):
             raise self.refuse("syntax", "this interval cannot be read", hint="write intervals as INTERVAL 6 MONTH")
+        if any(_is_swapped(*three) for three in zip(tokens, tokens[1:], tokens[2:], strict=False)):
+            hint = "write CAST(DATE '2020-01-31' AS ...)"  # sqlglot casts to the second type first
+            raise self.refuse("syntax", "a cast of a typed constant is not understood", hint=hint)
+        self.listed = any(
+            one.token_type is TokenType.IN and other.token_type is TokenType.L_BRACKET
+            for one, other in itertools.pairwise(tokens)
+        )
         if any(token.text in {"~", "!~"} and token.token_type not in _TEXTS for token in tokens):
-            hint = "write regexp_matches(text, pattern)"  # sqlglot takes the engine's full match for a partial one
+            hint = "write regexp_full_match(text, pattern)"  # sqlglot takes the engine's full match for a partial one
             raise self.refuse("syntax", "the operator ~ is not understood", hint=hint)
         if _longest_run(tokens) > MAX_REPEATS:
             raise self.refuse(
@@ -138,6 +147,12 @@ def _is_cut(one: Token, other: Token) -> bool:
         and other.token_type is TokenType.STRING
         and _WHOLE_INTERVAL.fullmatch(other.text) is None
     )
+
+
+def _is_swapped(one: Token, other: Token, cast: Token) -> bool:
+    """DATE '2020-01-31'::VARCHAR"""
+    typed = one.token_type in (TokenType.DATE, TokenType.TIMESTAMP)
+    return typed and other.token_type is TokenType.STRING and cast.token_type is TokenType.DCOLON
 
 
 def _longest_run(tokens: Sequence[Token]) -> int:
