@@ -48,7 +48,13 @@ class Project:
         recorder = NothingRecorded()
         shelf = passing_shelf(recorder, agreement.project)
         gate = Gate(
-            kernel=kernel, engine=engine, recorder=recorder, account="amara", now=lambda: gates.NOON, shelf=shelf
+            kernel=kernel,
+            engine=engine,
+            recorder=recorder,
+            account="amara",
+            now=lambda: gates.NOON,
+            shelf=shelf,
+            territory="GB-ENG",
         )
         try:
             yield gate
