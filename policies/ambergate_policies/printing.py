@@ -47,6 +47,7 @@ from ambergate_policies.algebra.relations import (
     Partial,
     Relation,
     Scan,
+    United,
     Values,
 )
 from ambergate_policies.functions import ALLOWED, DATE_PARTS, INTERVAL_UNITS
@@ -280,6 +281,8 @@ def relation(node: Relation, used: dict[str, set[str]]) -> str:
             return f"({relation(left, used)} CROSS JOIN LATERAL ({_beside(node, used)}) AS {_internal(source)})"
         case Derived():
             return f"({_derived(node, used)}) AS {_internal(node.source)}"
+        case United():
+            return f"({_united(node, used)}) AS {_internal(node.source)}"
         case _:
             assert_never(node)
 
@@ -351,6 +354,14 @@ def _derived(node: Derived, used: dict[str, set[str]]) -> str:
         tail += _ordered(node)
     word = "SELECT DISTINCT" if node.distinct else "SELECT"
     return f"{word} {', '.join(items) or '1 AS ' + quoted('one')}{tail}"
+
+
+_SET_OPERATORS = frozenset({"UNION", "INTERSECT", "EXCEPT"})
+
+
+def _united(node: United, used: dict[str, set[str]]) -> str:
+    word = _listed(node.operator, _SET_OPERATORS) + (" ALL" if node.everything else "")
+    return f" {word} ".join(f"({_derived(branch, used)})" for branch in node.branches)
 
 
 def _ordered(node: Derived) -> str:

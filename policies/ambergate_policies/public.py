@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ambergate_policies.algebra.expressions import Column, Expression, Literal, Logical, Window, walk
 from ambergate_policies.algebra.kinds import Kind
-from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, PublicProgram, Relation
+from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, PublicProgram, Relation, United
 from ambergate_policies.printing import columns_used, expression, quoted, relation
 from ambergate_policies.statistics import MAX_GROUPS, within
 
@@ -49,8 +49,20 @@ class _Flagged:
                 return replace(node, left=self.relation(left))
             case Derived(relation=inner, group=None, distinct=False):
                 return self._derived(replace(node, relation=self.relation(inner)))
+            case United(operator="UNION", everything=True):
+                return self._united(node)
             case _:
                 return node
+
+    def _united(self, node: United) -> United:
+        """Every branch has the flags that any of them has."""
+        branches = [self._derived(replace(branch, relation=self.relation(branch.relation))) for branch in node.branches]
+        plain = {name for name, _ in node.branches[0].items}
+        flagged = sorted({name for branch in branches for name, _ in branch.items} - plain)
+        for name in flagged:
+            column = name.removeprefix(_FLAG)
+            self._flags[node.source, column] = Column(node.source, name, Kind.BOOL)
+        return replace(node, branches=tuple(_with_flags(branch, flagged) for branch in branches))
 
     def _derived(self, node: Derived) -> Derived:
         items = list(node.items)
@@ -70,3 +82,10 @@ class _Flagged:
         if len(flags) <= 1:
             return flags[0] if flags else None
         return Logical("OR", flags)
+
+
+def _with_flags(branch: Derived, flagged: list[str]) -> Derived:
+    """The branch with exactly these flags behind its own items, in this order."""
+    given = dict(branch.items)
+    own = tuple(item for item in branch.items if not item[0].startswith(_FLAG))
+    return replace(branch, items=(*own, *((name, given.get(name, _FALSE)) for name in flagged)))

@@ -23,7 +23,17 @@ from ambergate_policies.algebra.expressions import (
     walk,
 )
 from ambergate_policies.algebra.kinds import Kind
-from ambergate_policies.algebra.relations import Beside, Boundary, Derived, Join, JoinKind, Relation, Scan, scans
+from ambergate_policies.algebra.relations import (
+    Beside,
+    Boundary,
+    Derived,
+    Join,
+    JoinKind,
+    Relation,
+    Scan,
+    United,
+    scans,
+)
 from ambergate_policies.printing import OWNER, columns_used, expression, handed_over, owner_of, quoted, relation
 
 MAX_GROUPS = 50_000
@@ -490,6 +500,8 @@ def within(node: Relation) -> list[Expression]:
                 for _, partial in node.group.partials:
                     found += partial.parts()
             return [*found, *within(node.relation)]
+        case United(branches=branches):
+            return [part for branch in branches for part in within(branch)]
         case _:
             return []
 

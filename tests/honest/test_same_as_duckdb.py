@@ -53,7 +53,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp("same")
     path = folder / "small.duckdb"
     population.write(path)
-    kernel = Kernel(gates.catalogue(), gates.agreement(), PACK)
+    kernel = Kernel(gates.catalogue(), gates.under(gates.agreement(), PACK.pack), PACK)
     gate = gates.near_gate(path, folder / "spill", kernel)
     plain = duckdb.connect()
     plain.execute(f"ATTACH '{path}' AS source (READ_ONLY)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
 from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, Ordering, Owner, Window
 
@@ -137,7 +138,21 @@ class Partial:
         return (*(part for part in (self.argument, self.second, self.domain) if part is not None), *ordered)
 
 
-Relation = Scan | Values | Cleared | Join | Beside | Derived
+SetOperator = Literal["UNION", "INTERSECT", "EXCEPT"]
+
+
+@dataclass(frozen=True, slots=True)
+class United:
+    """A set operation over branches with the same items (c0..) of the same kinds, all `Person` or all `Public`. The
+    owners are compared with the items unless `everything` (ALL) of a UNION keeps every row."""
+
+    source: str
+    operator: SetOperator
+    everything: bool
+    branches: tuple[Derived, ...]
+
+
+Relation = Scan | Values | Cleared | Join | Beside | Derived | United
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +212,8 @@ def scans(relation: Relation) -> tuple[Scan, ...]:
             return (*scans(left), *scans(right))
         case Derived(relation=inner):
             return scans(inner)
+        case United(branches=branches):
+            return tuple(scan for branch in branches for scan in scans(branch))
 
 
 CLEARED = "c"

@@ -11,6 +11,7 @@ from ambergate_policies.algebra.expressions import (
     Composite,
     Expression,
     Literal,
+    Measure,
     Ordering,
     Owner,
     Window,
@@ -149,6 +150,12 @@ class OutermostSelect:
         return above.value(node)
 
 
+ONCE_A_PERSON = frozenset(
+    {Measure.PERSONS, Measure.RECORDS, Measure.DISTINCT, Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM}
+)
+"""Measures in which it makes no difference how many rows a person has."""
+
+
 class _Above(Scalars):
     """Scalars over the cleared table: group keys and measures are the only leaves."""
 
@@ -183,10 +190,20 @@ class _Above(Scalars):
 
     def _aggregate(self, node: exp.Expr) -> Expression:
         aggregate = self.boundary.aggregates.lower(node)
+        if self.boundary.rows.repeated and aggregate.measure not in ONCE_A_PERSON:
+            raise self._repeated(node)
         self._permitted(node, aggregate)
         if aggregate not in self.found:
             self.found.append(aggregate)
         return Column(CLEARED, f"m{self.found.index(aggregate)}", aggregate.kind)
+
+    def _repeated(self, node: exp.Expr) -> QueryRefused:
+        return self.reading.refuse(
+            "fan-out",
+            "a person's row could be counted more than once: several SELECTs of a UNION read the same table",
+            node,
+            hint="use count(DISTINCT person_id); or let each SELECT ask for other values of one column",
+        )
 
     def _scalar(self, node: exp.Subquery) -> Expression:
         """A subquery of one value: a step of its own, read beside the cleared table."""

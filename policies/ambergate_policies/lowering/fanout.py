@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ambergate_policies.algebra.expressions import Column, Comparison, Expression, Logical, Owner, walk
-from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, Relation, Scan, Values
+from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, Relation, Scan, United, Values
 from ambergate_policies.printing import columns_used, expression, relation
 from ambergate_policies.statistics import within
 from ambergate_policies.verdict import Finding
@@ -109,5 +109,11 @@ def _sources(node: Relation) -> list[str]:
             return [*_sources(left), source]
         case Join(left=left, right=right):
             return [*_sources(left), *_sources(right)]
-        case Scan(source=source) | Values(source=source) | Cleared(source=source) | Derived(source=source):
+        case (
+            United(source=source)
+            | Scan(source=source)
+            | Values(source=source)
+            | Cleared(source=source)
+            | Derived(source=source)
+        ):
             return [source]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from ambergate_policies.algebra.expressions import Column, Expression, walk
-from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, Relation, Scan, Values
+from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, Relation, Scan, United, Values
 from ambergate_policies.cohorts import Definition
 from ambergate_policies.places import cohort_of
 
@@ -51,6 +51,10 @@ class Lineage:
             case Derived(source=source, relation=inner):
                 self._sources[source] = node
                 self._add(inner)
+            case United(source=source, branches=branches):
+                self._sources[source] = node
+                for branch in branches:
+                    self._add(branch)
             case Scan(source=source) | Values(source=source) | Cleared(source=source):
                 self._sources[source] = node
             case _:
@@ -79,6 +83,8 @@ class Lineage:
                 return frozenset(columns.get(name, ()))
             case Derived():
                 return self._computed(node, name)
+            case United(branches=branches):
+                return frozenset(origin for branch in branches for origin in self._computed(branch, name))
             case Beside(on=on, partial=partial):
                 parts = partial.parts() if partial is not None else (on,)
                 return frozenset(origin for part in parts for origin in self._origins(part))

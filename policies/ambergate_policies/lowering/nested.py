@@ -129,12 +129,16 @@ class NestedSelect:
         condition: Expression | None,
         order: tuple[Ordering, ...],
         distinct: bool = False,
+        *,
+        once: bool = False,
     ) -> tuple[Relation, Source]:
         source = self.names.fresh()
         columns: dict[str, Expression] = {}
         stored: list[tuple[str, Expression]] = []
         owner_name: str | None = None
+        outputs: list[str] = []
         for name, item in items:
+            outputs.append(name.lower())
             if isinstance(item, Owner):
                 owner_name = owner_name or name
             elif name.lower() not in columns:
@@ -155,7 +159,8 @@ class NestedSelect:
             limit=limit,
             offset=offset or 0,
         )
-        return derived, Source(self.alias, columns, owner, owner_name)
+        repeated = self.rows.repeated and not once
+        return derived, Source(self.alias, columns, owner, owner_name, outputs=tuple(outputs), repeated=repeated)
 
     def _order(self, items: list[tuple[str, Expression]], scalars: Scalars) -> tuple[Ordering, ...]:
         """ORDER BY over public rows. That of person rows orders what nobody sees."""
@@ -191,7 +196,7 @@ class NestedSelect:
                 "syntax", "DISTINCT beside GROUP BY is not understood", self.select, hint="drop it"
             )
         others = tuple(key for key in keys if not isinstance(key, Owner))
-        inner = PersonLevel(self.scalars, self.names.fresh(), others)
+        inner = PersonLevel(self.scalars, self.names.fresh(), others, repeated=self.rows.repeated)
         items = self._items(inner)
         having = self.select.args.get("having")
         held = inner.condition(having.this) if having is not None else None
@@ -201,4 +206,5 @@ class NestedSelect:
         grouped = Derived(
             inner.source, self.rows.relation, stored, self.rows.owners, condition, group=Group(others, partials)
         )
-        return self._derived(grouped, (Owner(inner.source),) if self.rows.owners else (), items, held, order)
+        owners = (Owner(inner.source),) if self.rows.owners else ()
+        return self._derived(grouped, owners, items, held, order, once=not others)

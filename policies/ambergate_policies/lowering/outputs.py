@@ -20,7 +20,7 @@ def default_name(reading: Reading, item: exp.Expr) -> str:
     return reading.text[span.start : span.end][:60] if span else "column"
 
 
-def constant(reading: Reading, select: exp.Select, key: str) -> int | None:
+def constant(reading: Reading, select: exp.Query, key: str) -> int | None:
     """LIMIT or OFFSET: a whole number written in the query."""
     clause = select.args.get(key)
     if clause is None:

@@ -44,6 +44,7 @@ from ambergate_policies.verdict import QueryRefused
 
 Read = tuple[Partial, Kind, Measurability]
 
+_COUNTING = frozenset({"count", "count_if", "sum"})
 _COUNTED = Measurability(Grade.COUNT, 1, own=False)
 _ANY_KIND: dict[type[exp.Expr], str] = {exp.Min: "min", exp.Max: "max", exp.AnyValue: "min"}
 """Any of a person's values will do for any_value, so it is the least."""
@@ -79,8 +80,11 @@ _PER_PERSON = (
 class PersonLevel(Scalars):
     """Scalars over one person's group: keys, and aggregates over that person's own rows."""
 
-    def __init__(self, rows: PersonScalars, source: str, keys: tuple[Expression, ...]) -> None:
+    def __init__(
+        self, rows: PersonScalars, source: str, keys: tuple[Expression, ...], *, repeated: bool = False
+    ) -> None:
         super().__init__(rows.reading)
+        self.repeated = repeated
         self.rows = rows
         self.source = source
         self.keys = keys
@@ -119,6 +123,8 @@ class PersonLevel(Scalars):
             inner = inner.this
         inner = known(inner)
         partial, kind, measurability = self._read(inner)
+        if self.repeated and partial.function in _COUNTING and not partial.distinct:
+            measurability = NOT_MEASURABLE
         partial = replace(partial, domain=both(domain, partial.domain))
         if partial not in self.found:
             self.found.append(partial)

@@ -18,6 +18,7 @@ from ambergate_policies.lowering.nested import NestedSelect
 from ambergate_policies.lowering.outputs import given
 from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single
 from ambergate_policies.lowering.scope import CohortNames, Names, Source
+from ambergate_policies.lowering.setops import SetOperations
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.verdict import Finding, QueryRefused
 
@@ -95,6 +96,9 @@ class _Query:
         tree = self.reading.tree
         while isinstance(tree, exp.Subquery) and set(given(tree)) == {"this"}:
             tree = tree.this
+        if isinstance(tree, exp.SetOperation):
+            self._step(self._united(tree))
+            return tuple(self._steps)
         if not isinstance(tree, exp.Select):
             raise self._no_select(tree)
         self._step(self._program(tree, {}))
@@ -128,8 +132,6 @@ class _Query:
 
     def _no_select(self, tree: exp.Expr) -> QueryRefused:
         word = self.reading.text.split(None, 1)[0].upper()[:20] if self.reading.text.strip() else "nothing"
-        if isinstance(tree, exp.SetOperation):
-            return self.reading.refuse("statement", "UNION and the like are not understood yet", None, hint="run each")
         return self.reading.refuse(
             "statement", f"only SELECT is possible here, not {word}", None, hint="ask for counts, sums or averages"
         )
@@ -154,7 +156,7 @@ class _Query:
         ctes = dict(outer)
         for item in clause.expressions:
             alias = item.args["alias"]
-            if not isinstance(item.this, exp.Select) or alias.args.get("columns"):
+            if not isinstance(item.this, exp.Select | exp.SetOperation) or alias.args.get("columns"):
                 raise self.reading.refuse("syntax", "a WITH part must be a plain SELECT", item)
             # A part sees those before it: its own dictionary travels with it.
             item.this.meta["ambergate_ctes"] = dict(ctes)
@@ -174,6 +176,8 @@ class _Query:
         self._subqueries += 1
         if self._subqueries > MAX_SUBQUERIES:
             raise self.reading.refuse("size", f"more than {MAX_SUBQUERIES} subqueries", node)
+        if isinstance(node, exp.SetOperation):
+            return self._set_operation(node, alias, ctes)
         if not isinstance(node, exp.Select):
             raise self.reading.refuse("subquery", "only a plain SELECT may be nested", node)
         if id(node) in self._done:  # a WITH part that is read again is computed once
@@ -185,13 +189,34 @@ class _Query:
             return self._again(self._done[id(node)], alias)
         return NestedSelect(self.names, node, rows, scalars, alias).lower()
 
+    def _set_operation(self, node: exp.SetOperation, alias: str, ctes: dict[str, exp.Expr]) -> tuple[Relation, Source]:
+        inside = self._ctes(node.args.get("with_"), ctes)
+
+        def branch(part: exp.Expr) -> tuple[Relation, Source]:
+            return self._subquery(part, "", inside)
+
+        return SetOperations(self.names, branch).lower(node, alias)
+
+    def _united(self, node: exp.SetOperation) -> PublicProgram:
+        """A set operation as the whole query: of tables that are public or cleared."""
+        relation, source = self._set_operation(node, "", {})
+        if source.owner is not None:
+            raise self.reading.refuse(
+                "row-level",
+                "the result would have one row per person or event",
+                node,
+                hint="aggregate over it: SELECT count(DISTINCT person_id) FROM (... UNION ALL ...) AS together",
+            )
+        columns = tuple(value for value in source.columns.values() if isinstance(value, Column))
+        return PublicProgram(relation, source.outputs, columns)
+
     def _again(self, step: Cleared, alias: str) -> tuple[Relation, Source]:
         """A step's table under a new alias."""
         source = self.names.fresh()
         program = self._steps[int(step.table[1:]) - 1].program
         columns = tuple(replace(column, source=source) for column in step.columns)
         named = {name.lower(): column for name, column in zip(_names(program), columns, strict=True)}
-        return Cleared(source, step.table, columns), Source(alias, dict(named))
+        return Cleared(source, step.table, columns), Source(alias, dict(named), outputs=tuple(named))
 
     def _single_of(self, select: exp.Select) -> Single:
         """How subqueries of one value inside a SELECT become steps."""

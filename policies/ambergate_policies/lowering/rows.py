@@ -42,6 +42,8 @@ class Rows:
     linked: set[str] = field(default_factory=set)
     nullable: set[str] = field(default_factory=set)
     commas: bool = False
+    repeated: bool = False
+    """Rows of one person may have been multiplied by the query: what counts rows may not be measured."""
 
 
 class PersonScalars(Scalars):
@@ -135,7 +137,8 @@ class FromClause:
     def _first(self, node: exp.Expr) -> Rows:
         relation, source = self._item(node)
         owners = (source.owner,) if source.owner else ()
-        return Rows(relation, Scope([source]), owners, {owner.source for owner in owners})
+        linked = {owner.source for owner in owners}
+        return Rows(relation, Scope([source]), owners, linked, repeated=source.repeated)
 
     def _item(self, node: exp.Expr) -> tuple[Relation, Source]:
         alias = node.args.get("alias")
@@ -143,7 +146,7 @@ class FromClause:
             raise self.reading.refuse("syntax", "renaming columns after an alias is not understood", alias)
         if isinstance(node, exp.Table):
             return self._table(node)
-        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select):
+        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select | exp.SetOperation):
             self._only(node, {"this", "alias"})
             return self.subquery(node.this, node.alias or "")
         if isinstance(node, exp.Values):
@@ -186,7 +189,7 @@ class FromClause:
             columns.append(Column(source, f"v{index}", kind))
         named = {name.lower(): column for name, column in zip(names, columns, strict=True)}
         relation = Values(source, tuple(columns), tuple(rows))
-        return relation, Source(node.alias or "", dict(named))
+        return relation, Source(node.alias or "", dict(named), outputs=tuple(named))
 
     def _column_kind(self, node: exp.Expr, values: list[Expression]) -> Kind:
         kind: Kind | None = Kind.NULL
@@ -210,6 +213,7 @@ class FromClause:
         rows.scope.sources.append(source)
         on = self._condition(rows, left, source, node, kind, equalities)
         rows.commas |= _is_comma(node)
+        rows.repeated |= source.repeated and kind not in (JoinKind.SEMI, JoinKind.ANTI)
         self._check_persons(rows, source, kind, on, node)
         self._check_fan_out(rows, source, relation, kind, on, node, equalities)
         rows.relation = Join(kind, rows.relation, relation, on)

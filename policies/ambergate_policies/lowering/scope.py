@@ -34,7 +34,10 @@ _MEASURABLE_ROLES = frozenset({Role.MEASURE, Role.QUASI, Role.REFERENCE})
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One FROM item: the researcher's alias, and what can be named through it (keys are lower case)."""
+    """One FROM item: the researcher's alias, and what can be named through it (keys are lower case).
+
+    outputs: the names in the order in which they were written, the owner's among them, where that is known.
+    repeated: rows of one person may have been multiplied by the query (setops.py)."""
 
     alias: str
     columns: dict[str, Expression]
@@ -42,6 +45,8 @@ class Source:
     owner_name: str | None = None
     table: Table | None = None
     grant: TableGrant | None = None
+    outputs: tuple[str, ...] = ()
+    repeated: bool = False
 
 
 @dataclass(slots=True)

@@ -11,7 +11,15 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from ambergate_policies.algebra.expressions import Column, Expression, Literal, Ordering, Owner, Window
+from ambergate_policies.algebra.expressions import (
+    NOT_MEASURABLE,
+    Column,
+    Expression,
+    Literal,
+    Ordering,
+    Owner,
+    Window,
+)
 from ambergate_policies.algebra.kinds import Kind, common
 from ambergate_policies.lowering.expressions import Scalars, coerce, widened
 from ambergate_policies.lowering.frames import Definition, definition, frame_of
@@ -243,7 +251,9 @@ class WindowScalars(PersonScalars):
     def _computed_below(self, value: Expression) -> Expression:
         if value not in self.found:
             self.found.append(value)
-        return Column(self.source, f"w{self.found.index(value)}", value.kind, grade(value))
+        counting = isinstance(value, Window) and value.function in ("count", "count_if", "sum")
+        found = NOT_MEASURABLE if counting and self.rows.repeated else grade(value)
+        return Column(self.source, f"w{self.found.index(value)}", value.kind, found)
 
     def items(self) -> tuple[tuple[str, Expression], ...]:
         """The items of the relation below."""
