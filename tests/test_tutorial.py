@@ -22,7 +22,7 @@ from ambergate_datasets.state import StateFolder
 from ambergate_extension.engine import EngineProcess
 from ambergate_extension.pipeline import Answer, Gate, read_kernel
 from ambergate_extension.replay import open_gate
-from ambergate_policies.kernel import PreparedBoundary
+from ambergate_policies.prepared import PreparedBoundary
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = DOCS / "tutorial" / "first-project.md"

@@ -19,9 +19,9 @@ from ambergate_policies.algebra.relations import CLEARED
 from ambergate_policies.certificates import UNCERTAIN, Certified
 from ambergate_policies.clearing import ClearedTable
 from ambergate_policies.cohorts import PreparedCohort
-from ambergate_policies.kernel import Demand, Prepared, PreparedBoundary, PreparedPublic, PreparedStep
 from ambergate_policies.postprocessing import measures_of
-from ambergate_policies.verdict import Decision, Finding, QueryRefused, QueryRefused
+from ambergate_policies.prepared import Demand, Prepared, PreparedBoundary, PreparedPublic, PreparedStep
+from ambergate_policies.verdict import Decision, Finding, QueryRefused
 
 Tables = Mapping[str, pa.Table]
 

@@ -35,9 +35,10 @@ from ambergate_policies.cohorts import Cohorts, PreparedCohort, PreparedDrop
 from ambergate_policies.documents import located
 from ambergate_policies.errors import AmbergateError, IntegrityError, OperatorError, UserError
 from ambergate_policies.fitting import mismatches
-from ambergate_policies.kernel import Kernel, Prepared
+from ambergate_policies.kernel import Kernel
 from ambergate_policies.log import LogEntry
 from ambergate_policies.packs import read_pack
+from ambergate_policies.prepared import Prepared
 from ambergate_policies.verdict import Decision, Finding, QueryRefused
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -120,7 +121,7 @@ class Gate:
         engine.start()
         recorder = Store.open(state.store_url, state.keys, state.log)
         shelf = Shelf(
-            CohortFiles(folder / "cohorts"),
+            CohortFiles(state.cohorts(project)),
             key=lambda cohort: cohort_key(state.keys, project, cohort),
             log=recorder,
             project=project,

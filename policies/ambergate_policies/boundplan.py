@@ -20,7 +20,8 @@ _OPERATORS = frozenset(
         "LOGICAL_PROJECTION", "LOGICAL_FILTER", "LOGICAL_GET", "LOGICAL_COMPARISON_JOIN", "LOGICAL_ANY_JOIN",
         "LOGICAL_CROSS_PRODUCT", "LOGICAL_AGGREGATE_AND_GROUP_BY", "LOGICAL_MATERIALIZED_CTE", "LOGICAL_CTE_REF",
         "LOGICAL_DISTINCT", "LOGICAL_WINDOW", "LOGICAL_LIMIT", "LOGICAL_ORDER_BY", "LOGICAL_EXPRESSION_GET",
-        "LOGICAL_DUMMY_SCAN", "LOGICAL_DELIM_JOIN", "LOGICAL_DELIM_GET", "LOGICAL_TOP_N", "LOGICAL_COLUMN_DATA_GET", "LOGICAL_EMPTY_RESULT",
+        "LOGICAL_DUMMY_SCAN", "LOGICAL_DELIM_JOIN",
+        "LOGICAL_DELIM_GET", "LOGICAL_TOP_N", "LOGICAL_COLUMN_DATA_GET", "LOGICAL_EMPTY_RESULT",
         "LOGICAL_UNION", "LOGICAL_INTERSECT", "LOGICAL_EXCEPT",
     },
 )  # fmt: skip
@@ -29,7 +30,7 @@ _OPERATORS = frozenset(
 def check(plan_json: str, reads: Mapping[str, set[str]], *, handed_over: bool = False) -> None:
     """Raises IntegrityError unless the plan reads only `reads` (columns by table), by known operators and functions.
 
-    handed_over: the statement may also read tables that the gate itself hands to the engine: group keys, cleared steps."""
+    handed_over: the statement may also read tables that the gate itself hands to the engine (group keys, steps)."""
     try:
         document = json.loads(plan_json)
         plans = document["plans"]

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ambergate_policies import boundplan
 from ambergate_policies.algebra.expressions import Measurability
@@ -23,10 +23,8 @@ from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.errors import IntegrityError
 from ambergate_policies.names import is_name
 from ambergate_policies.places import COHORT, cohort_place, is_cohort_id
+from ambergate_policies.prepared import Demand, PreparedStep
 from ambergate_policies.printing import quoted
-
-if TYPE_CHECKING:
-    from ambergate_policies.kernel import Demand, PreparedStep
 
 MAX_TABLES = 50
 """Of one project at a time."""

@@ -1,7 +1,7 @@
 """The policy kernel's door: one query under one agreement. Text in; statements, reads and the way to clear out.
 
 The order of things (policy-kernel, section 6): parse, resolve, authorise, type, instrument happen in `prepare`; the
-caller executes the statement in the engine and hands the rows to `Prepared.clear`; then it records, then releases.
+caller executes the statement in the engine and hands the rows to what was prepared; then it records, then releases.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ambergate_policies import boundplan, certificates, clearing, postprocessing, public, statistics
+from ambergate_policies import certificates, public, statistics
+from ambergate_policies.advice import advised
 from ambergate_policies.agreement import Agreement, Purpose
-from ambergate_policies.algebra.relations import Program, PublicProgram, Relation, scans
+from ambergate_policies.algebra.relations import PublicProgram, Relation, scans
 from ambergate_policies.authorisation import Session, obstacle, pack_obstacle
 from ambergate_policies.catalogue import Catalogue
-from ambergate_policies.certificates import UNCERTAIN, Certified
-from ambergate_policies.clearing import ClearedTable
+from ambergate_policies.certificates import UNCERTAIN
 from ambergate_policies.cohorts import Cohorts, PreparedCohort, PreparedDrop
 from ambergate_policies.errors import UserError
 from ambergate_policies.fitting import mismatches
@@ -34,107 +34,9 @@ from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.query import Step, lower
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.packs import RulePack
+from ambergate_policies.prepared import Demand, Prepared, PreparedBoundary, PreparedPublic, PreparedStep
 from ambergate_policies.strictness import effective
 from ambergate_policies.verdict import Decision, Finding, QueryRefused
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What must hold of public data alone, earlier steps among it. `statement` gives one number; `require` refuses unless it is 0."""
-
-    statement: str
-    reads: dict[str, set[str]]
-    finding: Finding
-
-    def check_plan(self, plan_json: str, *, handed_over: bool = False) -> None:
-        """Raises IntegrityError unless the engine understood the statement as the kernel did."""
-        boundplan.check(plan_json, self.reads, handed_over=handed_over)
-
-    def require(self, rows: Sequence[Sequence[object]]) -> None:
-        """Raises QueryRefused with the demand's finding."""
-        if [tuple(row) for row in rows] != [(0,)]:
-            raise QueryRefused(self.finding)
-
-
-def _demand(fan_out: FanOut) -> Demand:
-    if any(scan.owner is not None for scan in scans(fan_out.public)):
-        raise QueryRefused(fan_out.finding)
-    return Demand(fan_out.statement(), statistics.reads(fan_out.public, fan_out.expressions()), fan_out.finding)
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedPublic:
-    """A step over reference tables and earlier steps: one statement, nothing to clear. Its result has `o0`.. and the
-    flags `s0`.. of suppressed cells that went into them. `single`: the refusal if it has more than one row."""
-
-    table: str
-    columns: tuple[str, ...]
-    statement: str
-    reads: dict[str, set[str]]
-    demands: tuple[Demand, ...] = ()
-    single: Finding | None = None
-
-    def check_plan(self, plan_json: str, *, handed_over: bool = False) -> None:
-        """Raises IntegrityError unless the engine understood the statement as the kernel did."""
-        boundplan.check(plan_json, self.reads, handed_over=handed_over)
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedBoundary:
-    """A step that clears, as texts for the engine: `certificate` first where there is one, then `recount` for the
-    groups it could not prove (over a table `u` of their keys), or `statement` for everything. `reads`: what their
-    plans may touch. `demands` are asked of public data before any of them; `single` is the refusal if the result has
-    more than one row."""
-
-    table: str
-    program: Program
-    pack: RulePack
-    statement: str
-    certificate: str | None
-    recount: str
-    reads: dict[str, set[str]]
-    demands: tuple[Demand, ...] = ()
-    single: Finding | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the result's columns, as the researcher wrote them."""
-        return tuple(output.name for output in self.program.outputs)
-
-    def check_plan(self, plan_json: str, *, handed_over: bool = False) -> None:
-        """Raises IntegrityError unless the engine understood the statement as the kernel did."""
-        boundplan.check(plan_json, self.reads, handed_over=handed_over)
-
-    def certify(self, rows: Sequence[Sequence[object]]) -> Certified:
-        """Which groups the certificate's rows prove to be safe."""
-        return certificates.certify(self.program.boundary, self.pack, rows)
-
-    def clear(self, rows: Sequence[Sequence[object]]) -> ClearedTable:
-        """The cleared table for the rows that the statement gave."""
-        return clearing.clear(self.program.boundary, self.pack, rows)
-
-    @property
-    def post_statement(self) -> str:
-        """The statement over the cleared table `c` that makes the researcher's columns."""
-        return postprocessing.statement(self.program)
-
-
-PreparedStep = PreparedBoundary | PreparedPublic
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A query that may run: its steps in order. Each may read the cleared tables of those before it, which the engine
-    is given under the steps' names; the last one is the result."""
-
-    steps: tuple[PreparedStep, ...]
-    cohorts: tuple[str, ...] = ()
-    """The ids of the cohort tables that are read."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of the result's columns, as the researcher wrote them."""
-        return self.steps[-1].columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +88,19 @@ class Kernel:
         except RecursionError:
             finding = Finding("size", Decision.REFUSE, "the query is nested too deeply", hint="use WITH, or IN (...)")
             raise QueryRefused(finding) from None
+
+    def advised(self, refusal: QueryRefused, session: Session, text: str, on: date, cohorts: Cohorts) -> QueryRefused:
+        """The same refusal, with what is known of how to ask instead: a place for each finding, and for the first a
+        rewrite that `understand` accepts."""
+
+        def judge(candidate: str) -> Finding | None:
+            try:
+                self.understand(session, candidate, on, cohorts)
+            except QueryRefused as refused:
+                return refused.findings[0]
+            return None
+
+        return QueryRefused(*advised(text, refusal.findings, self.catalogue, self.agreement, judge))
 
     def _creation(self, reading: Reading, written: Creation, known: KnownCohorts, purpose: Purpose) -> PreparedCohort:
         check_name(written, reading, self.catalogue, known.cohorts)
@@ -243,6 +158,12 @@ class Kernel:
         if found := denial(self.agreement, purpose, uses):
             node = reading.scanned.get(found.source)
             raise reading.refuse(found.rule, found.message, node, hint=found.hint, clause=found.clause)
+
+
+def _demand(fan_out: FanOut) -> Demand:
+    if any(scan.owner is not None for scan in scans(fan_out.public)):
+        raise QueryRefused(fan_out.finding)
+    return Demand(fan_out.statement(), statistics.reads(fan_out.public, fan_out.expressions()), fan_out.finding)
 
 
 def _prepared_public(step: Step, program: PublicProgram, demands: tuple[Demand, ...]) -> PreparedPublic:

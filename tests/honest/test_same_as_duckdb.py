@@ -19,8 +19,10 @@ from tests.small_project import gates, population
 
 from ambergate_extension.pipeline import Gate
 from ambergate_policies.algebra.expressions import Measure
-from ambergate_policies.kernel import Kernel, PreparedBoundary, PreparedPublic
+from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.kernel import Kernel
 from ambergate_policies.packs import RulePack
+from ambergate_policies.prepared import PreparedBoundary, PreparedPublic
 from ambergate_policies.verdict import QueryRefused
 
 OWN_MEANING = {Measure.DISTINCT, Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM}
@@ -86,6 +88,8 @@ def test_the_kernel_reads_a_query_as_duckdb_does(both: Both, case: Case) -> None
 
 
 def comparable(kernel: Kernel, sql: str) -> bool:
+    if "mode(" in sql:  # of values that are as common DuckDB takes the one that it has seen first
+        return False
     try:
         steps = kernel.prepare(sql, account=gates.ACCOUNT, on=gates.NOON.date()).steps
     except QueryRefused:
@@ -95,7 +99,10 @@ def comparable(kernel: Kernel, sql: str) -> bool:
     # What is computed over cleared rows lacks the withheld groups.
     if len(steps) > 1 or not isinstance(steps[0], PreparedBoundary) or steps[0].program.windows:
         return False
-    return not OWN_MEANING & {aggregate.measure for aggregate in steps[0].program.boundary.aggregates}
+    aggregates = steps[0].program.boundary.aggregates
+    if any(aggregate.kind is Kind.DATE for aggregate in aggregates):  # shown as a month
+        return False
+    return not OWN_MEANING & {aggregate.measure for aggregate in aggregates}
 
 
 def same(released: tuple[Any, ...], plain: tuple[Any, ...]) -> bool:

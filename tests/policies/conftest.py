@@ -10,7 +10,8 @@ import pytest
 from tests.small_project import gates, population
 
 from ambergate_extension.pipeline import Gate
-from ambergate_policies.kernel import Kernel, PreparedBoundary
+from ambergate_policies.kernel import Kernel
+from ambergate_policies.prepared import PreparedBoundary
 from ambergate_policies.verdict import Finding, QueryRefused
 
 Prepare = Callable[[str], PreparedBoundary]

@@ -10,7 +10,7 @@ from tests.small_project import gates, population
 
 from ambergate_policies import boundplan
 from ambergate_policies.errors import IntegrityError
-from ambergate_policies.kernel import Prepared
+from ambergate_policies.prepared import Prepared
 
 Prepare = Callable[[str], Prepared]
 READS = {"person": {"person_id", "sex"}}

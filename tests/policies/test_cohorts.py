@@ -13,7 +13,8 @@ from ambergate_policies.agreement import Agreement
 from ambergate_policies.authorisation import Session
 from ambergate_policies.cohorts import MAX_GENERATIONS, MAX_TABLES, Cohorts, CohortTable, PreparedCohort, PreparedDrop
 from ambergate_policies.errors import IntegrityError
-from ambergate_policies.kernel import Kernel, Prepared
+from ambergate_policies.kernel import Kernel
+from ambergate_policies.prepared import Prepared
 from ambergate_policies.verdict import Finding, QueryRefused
 
 TODAY = gates.NOON.date()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from ambergate_policies.algebra.relations import Join, JoinKind
-from ambergate_policies.kernel import Prepared
+from ambergate_policies.prepared import Prepared
 from ambergate_policies.verdict import Finding
 
 Prepare = Callable[[str], Prepared]

@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 from tests.small_project import gates
 
-from ambergate_policies.kernel import Kernel, PreparedBoundary
+from ambergate_policies.kernel import Kernel
+from ambergate_policies.prepared import PreparedBoundary
 from ambergate_policies.statistics import members_statement
 
 

@@ -10,8 +10,8 @@ from ambergate_policies import rounding
 from ambergate_policies.algebra.expressions import Measure
 from ambergate_policies.clearing import banded, clear
 from ambergate_policies.errors import UserError
-from ambergate_policies.kernel import Prepared
 from ambergate_policies.packs import Rounding, read_pack
+from ambergate_policies.prepared import Prepared
 from ambergate_policies.statistics import MAX_GROUPS, Cell
 from ambergate_policies.verdict import Decision
 

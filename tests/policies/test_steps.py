@@ -9,7 +9,8 @@ import pytest
 from tests.small_project import gates
 
 from ambergate_extension.pipeline import Gate
-from ambergate_policies.kernel import Kernel, Prepared
+from ambergate_policies.kernel import Kernel
+from ambergate_policies.prepared import Prepared
 from ambergate_policies.verdict import Finding
 
 WRITTEN_IN_STEPS = {

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from ambergate_policies.kernel import PreparedBoundary
+from ambergate_policies.prepared import PreparedBoundary
 
 
 def flags_of(prepared: PreparedBoundary) -> dict[str, list[bool]]:
@@ -29,7 +29,9 @@ def flags_of(prepared: PreparedBoundary) -> dict[str, list[bool]]:
 
 
 @pytest.mark.parametrize("window", ["sum(sum(bmi)) OVER ()", "lag(sum(bmi)) OVER (ORDER BY region DESC)"])
-def test_a_window_over_a_held_cell_is_held_in_every_row(prepare: Callable[[str], PreparedBoundary], window: str) -> None:
+def test_a_window_over_a_held_cell_is_held_in_every_row(
+    prepare: Callable[[str], PreparedBoundary], window: str
+) -> None:
     prepared = prepare(f"SELECT region, sum(bmi), {window} FROM person GROUP BY region ORDER BY region")
     assert flags_of(prepared) == {"h0": [False] * 3, "h1": [False, False, True], "h2": [True] * 3}
 

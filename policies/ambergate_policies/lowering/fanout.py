@@ -24,8 +24,9 @@ _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 class FanOut:
     """What must be unique in the public side of a join. `finding` is the refusal if it is not.
 
-    keys: columns that are compared by equality, none where the public side may have one row only; low and high: the ends of a band; touching: whether bands that share an
-    end overlap; condition: what the join asks of the public side alone."""
+    keys: columns that are compared by equality, none where the public side may have one row only; low and high: the
+    ends of a band; touching: whether bands that share an end overlap; condition: what the join asks of the public side
+    alone."""
 
     public: Relation
     keys: tuple[Expression, ...]

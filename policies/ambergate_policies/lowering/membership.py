@@ -101,7 +101,7 @@ class Memberships:
     # -- one value
 
     def _value(self, node: exp.Subquery) -> Expression:
-        """A subquery of one value: of the row's own person, or one that is cleared before and the same for every row."""
+        """A subquery of one value: of the row's own person, or cleared before and the same for every row."""
         select = node.this
         if isinstance(select, exp.Select) and _reads_outside(select, self.rows.scope):
             return self._own_value(node, select)
