@@ -411,6 +411,8 @@ def _partial(node: Partial) -> str:
     distinct = "DISTINCT " if node.distinct else ""
     text = f"{_listed(node.function, _PARTIALS)}({distinct}{', '.join(arguments)}{order})"
     text = text if node.domain is None else f"{text} FILTER (WHERE {expression(node.domain)})"
+    if node.function in _LINES:  # of values that are all the same there is none
+        text = f"NULLIF({text}, CAST('NaN' AS DOUBLE))"
     return text if wide is None else f"TRY_CAST({text} AS {wide})"
 
 

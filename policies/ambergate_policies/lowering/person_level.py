@@ -207,8 +207,9 @@ class PersonLevel(Scalars):
         separator = node.args.get("separator")
         if separator is not None and not (isinstance(separator, exp.Literal) and separator.is_string):
             raise self.reading.refuse("aggregate", "the separator must be a text in the query", node)
-        distinct = isinstance(node.this, exp.Distinct)
-        value, order = self._argument(node, node.this.expressions[0] if distinct else node.this)
+        inner = node.this.this if isinstance(node.this, exp.Order) else node.this
+        distinct = isinstance(inner, exp.Distinct)
+        value, order = self._argument(node, node.this, distinct=distinct)
         if value.kind is not Kind.TEXT:
             value = Cast(value, "VARCHAR", Kind.TEXT)
         if distinct and any(item.expression != value for item in order):
@@ -225,7 +226,7 @@ class PersonLevel(Scalars):
         distinct = isinstance(node.this, exp.Distinct)
         if distinct and (len(node.this.expressions) != 1 or isinstance(node, exp.Median)):
             raise self.reading.refuse("aggregate", "DISTINCT is understood in count, sum and avg of one column", node)
-        value, _ = self._argument(node, node.this.expressions[0] if distinct else node.this)
+        value, _ = self._argument(node, node.this, distinct=distinct)
         value, found = self._numeric(node, value)
         name = _NUMBERS[type(node)]
         kind = value.kind if name == "sum" else Kind.NUM
@@ -267,19 +268,20 @@ class PersonLevel(Scalars):
 
     # -- arguments
 
-    def _argument(self, node: exp.Expr, argument: exp.Expr) -> tuple[Expression, tuple[Ordering, ...]]:
-        """An aggregate's argument and its ORDER BY."""
-        if isinstance(argument, exp.Distinct):
-            raise self.reading.refuse("aggregate", "DISTINCT changes nothing here", node, hint="leave it out")
-        if not isinstance(argument, exp.Order):
-            return self.rows.value(argument), ()
+    def _argument(
+        self, node: exp.Expr, argument: exp.Expr, *, distinct: bool = False
+    ) -> tuple[Expression, tuple[Ordering, ...]]:
+        """An aggregate's argument and its ORDER BY. `distinct`: it may be one DISTINCT value."""
         order = tuple(
             Ordering(self.rows.value(item.this), bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
-            for item in argument.expressions
+            for item in (argument.expressions if isinstance(argument, exp.Order) else ())
         )
-        if isinstance(argument.this, exp.Distinct):
-            raise self.reading.refuse("aggregate", "DISTINCT and ORDER BY are not understood together", node)
-        return self.rows.value(argument.this), order
+        inner = argument.this if isinstance(argument, exp.Order) else argument
+        if isinstance(inner, exp.Distinct):
+            if not distinct or len(inner.expressions) != 1:
+                raise self.reading.refuse("aggregate", "DISTINCT changes nothing here", node, hint="leave it out")
+            inner = inner.expressions[0]
+        return self.rows.value(inner), order
 
     def _numeric(self, node: exp.Expr, value: Expression) -> tuple[Expression, Measurability]:
         """A number, and its grade. A 0/1 value is a count from here on."""
