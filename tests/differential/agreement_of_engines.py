@@ -25,6 +25,8 @@ from ambergate_policies.log import LogEntry
 
 RELATIVE = 1e-9
 QUERIES_OF_A_WORLD = 25
+WRAPPED = 4
+"""One in so many queries is also asked as a step of another, which must show the same."""
 
 
 class Disagreement(AssertionError):
@@ -75,6 +77,8 @@ def run_world(seed: int, tally: Tally, *, change: bool = True) -> None:
         tally.used.update(writer.used)
     with gate_over(world) as (gate, recorder):
         answers = [_compared(world, sql, gate, recorder, tally) for sql in queries]
+        for sql, answer in list(zip(queries, answers, strict=True))[::WRAPPED]:
+            _same_as_a_step(seed, sql, answer, gate.answer(f"WITH step AS ({sql}) SELECT * FROM step"))
     if change:
         other = world.with_person_changed(chance)
         with gate_over(other) as (gate, recorder):
@@ -115,6 +119,19 @@ def _same(world: World, sql: str, answer: Answer, held: HeldTable | None, refere
             raise Disagreement(f"{where}\nrow  {row}\nwant {want}")
     if answer.withheld_groups > 0 and reference.withheld == 0:  # a certificate may say less, never more
         raise Disagreement(f"{where}\nwithheld {answer.withheld_groups}, want {reference.withheld}")
+
+
+def _same_as_a_step(seed: int, sql: str, alone: Answer, wrapped: Answer) -> None:
+    """A query that is cleared as a step of another shows neither more nor less than by itself."""
+    if (alone.verdict, alone.withheld_groups) != (wrapped.verdict, wrapped.withheld_groups):
+        raise Disagreement(f"seed {seed}: {alone.verdict} alone, {wrapped.verdict} as a step: {sql}")
+    shown = [sorted(map(repr, zip(gates.rows_of(one), _mask(one), strict=True))) for one in (alone, wrapped)]
+    if shown[0] != shown[1]:
+        raise Disagreement(f"seed {seed}: as a step it shows {shown[1]}\nand alone {shown[0]}: {sql}")
+
+
+def _mask(answer: Answer) -> list[Any]:
+    return [] if answer.mask is None else list(zip(*(column.to_pylist() for column in answer.mask.columns), strict=True))
 
 
 def _equal(one: Any, other: Any) -> bool:
