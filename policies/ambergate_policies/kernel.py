@@ -33,6 +33,7 @@ from ambergate_policies.lowering.cohort import (
 from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.query import Step, lower
 from ambergate_policies.lowering.text import Reading
+from ambergate_policies.metadata import described
 from ambergate_policies.packs import RulePack
 from ambergate_policies.prepared import Demand, Prepared, PreparedBoundary, PreparedPublic, PreparedStep
 from ambergate_policies.strictness import effective
@@ -83,6 +84,8 @@ class Kernel:
                 return PreparedDrop(written.name, dropped(reading, written, cohorts))
             if written is not None:
                 return self._creation(reading, written, known, purpose)
+            if (answer := described(reading, self.catalogue, self.agreement, purpose, known.columns)) is not None:
+                return Prepared((_prepared_public(Step("t1", answer, ()), answer, ()),), ())
             steps = lower(reading, self.catalogue, self.agreement, known)
             return Prepared(self._steps(reading, steps, known, purpose), tuple(known.used.values()))
         except RecursionError:

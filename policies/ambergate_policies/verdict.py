@@ -40,7 +40,9 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that one rule has to say. `message` and `hint` are for people; code decides on `rule` alone."""
+    """One thing that one rule has to say. `message` and `hint` are for people; code decides on `rule` alone.
+
+    `rewrite`: a query that the kernel accepts, made from the researcher's own, where one is known."""
 
     rule: str
     action: Decision
@@ -49,6 +51,7 @@ class Finding:
     fragment: str | None = None
     hint: str | None = None
     clause: str | None = None
+    rewrite: str | None = None
 
     def to_json(self) -> dict[str, str | int | None]:
         """A flat record. `line` and `column` are null where the finding is about the result as a whole."""
@@ -60,6 +63,7 @@ class Finding:
             "fragment": self.fragment,
             "hint": self.hint,
             "clause": self.clause,
+            "rewrite": self.rewrite,
         }
 
 

@@ -268,6 +268,16 @@ class KnownCohorts:
             raise KeyError(cohort)
         return found
 
+    def columns(self) -> dict[str, list[tuple[str, str]]]:
+        """The cohort tables that can be named now, with their columns and what each is; for DESCRIBE."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for cohort in self.reach.values():
+            definition = self._definitions(cohort)
+            if definition is not None:
+                key = [(definition.owner_name, "person key")] if definition.owner_name else []
+                found[self.cohorts.known[cohort].name] = [*key, *((c.name, str(c.kind)) for c in definition.columns)]
+        return found
+
     def is_stale(self, cohort: str) -> bool:
         return self._definitions(cohort) is None
 

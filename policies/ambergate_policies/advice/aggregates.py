@@ -1,0 +1,128 @@
+"""Aggregates and functions: of texts, of single persons' values, or of another dialect of SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from ambergate_policies.advice.cure import Cure
+from ambergate_policies.advice.question import Question
+
+_RENAMED = {
+    "isnull": "coalesce",
+    "nvl": "coalesce",
+    "len": "length",
+    "getdate": "current_date",
+    "sysdate": "current_date",
+    "charindex": "strpos",
+    "to_char": "strftime",
+    "date_format": "strftime",
+    "stdev": "stddev",
+    "var": "variance",
+    "average": "avg",
+    "mean": "avg",
+    "ucase": "upper",
+    "lcase": "lower",
+    "square": "pow",
+    "iif": "if",
+}
+_PARTS = frozenset({"year", "quarter", "month", "week", "day", "hour", "yyyy", "mm", "dd", "yy", "dayofweek"})
+_LONG = {"yyyy": "year", "yy": "year", "mm": "month", "dd": "day"}
+
+
+def _case_of_texts(question: Question) -> Iterator[str]:
+    """`avg(CASE WHEN ... THEN 'obese' ... END)`: 1 where the first condition holds, else 0."""
+    tree = question.tree()
+    changed = False
+    for case in list(tree.find_all(exp.Case)) if tree is not None else []:
+        if case.find_ancestor(exp.AggFunc) is None or not any(literal.is_string for literal in _values(case)):
+            continue
+        for number, branch in enumerate(case.args.get("ifs") or ()):
+            branch.set("true", exp.Literal.number(0 if number else 1))
+        case.set("default", exp.Literal.number(0))
+        changed = True
+    if tree is not None and changed:
+        yield question.printed(tree)
+
+
+def _values(case: exp.Case) -> list[exp.Literal]:
+    values = [branch.args.get("true") for branch in case.args.get("ifs") or ()]
+    return [value for value in (*values, case.args.get("default")) if isinstance(value, exp.Literal)]
+
+
+def _of_a_text(question: Question) -> Iterator[str]:
+    """`avg(sex)`, `list(bmi)`, `first(code)`: how many different values, or the middle one."""
+    word = question.fragment
+    span = question.finding.span
+    if span is None:
+        return
+    tree = question.tree()
+    for node in list(tree.find_all(exp.AggFunc)) if tree is not None else []:
+        column = node.find(exp.Column)
+        if column is None or column.sql(dialect="duckdb") not in word:
+            continue
+        for other in ("count(DISTINCT {})", "median({})", "avg({})", "count({})"):
+            if tree is None:
+                return
+            written = other.format(column.sql(dialect="duckdb"))
+            copy = tree.copy()
+            for twin in list(copy.find_all(exp.AggFunc)):
+                if twin == node:
+                    twin.replace(exp.maybe_parse(written, dialect="duckdb"))
+            yield question.printed(copy)
+
+
+def _other_dialects(question: Question) -> Iterator[str]:
+    """`isnull`, `getdate`, `datepart(year, x)`: what this dialect calls them."""
+    tokens = question.tokens()
+    text = question.text
+    for index in range(len(tokens) - 2, -1, -1):
+        token, then = tokens[index], tokens[index + 1]
+        if text[then.start] != "(":
+            continue
+        new = _RENAMED.get(token.text.lower())
+        argument = tokens[index + 2] if index + 2 < len(tokens) else None
+        if argument is not None and argument.text.lower() in _PARTS and text[argument.end + 1 :].lstrip()[:1] == ",":
+            part = _LONG.get(argument.text.lower(), argument.text.lower())
+            text = text[: argument.start] + f"'{part}'" + text[argument.end + 1 :]
+        if new == "current_date":
+            close = text.find(")", then.start)
+            text = text[: token.start] + new + text[close + 1 :]
+        elif new is not None:
+            text = text[: token.start] + new + text[token.end + 1 :]
+    if text != question.text:
+        yield text
+
+
+def _meant(question: Question) -> Iterator[str]:
+    """A function spelt wrongly: the one that the refusal itself guesses."""
+    hint = question.finding.hint or ""
+    if "did you mean " in hint:
+        guess = hint.split("did you mean ")[1].split("?")[0].strip("'\" ")
+        word = question.fragment.split("(")[0].strip()
+        if word and guess and guess.replace("_", "").isalnum():
+            yield question.renamed(word, guess)
+
+
+def _arithmetic_inside(question: Question) -> Iterator[str]:
+    """A measure that is no plain column: the mean of the column itself."""
+    tree = question.tree()
+    for node in list(tree.find_all(exp.Avg, exp.Sum, exp.Stddev, exp.Median)) if tree is not None else []:
+        columns = list(node.find_all(exp.Column))
+        if tree is not None and columns and not isinstance(node.this, exp.Column):
+            copy = tree.copy()
+            for twin in list(copy.find_all(type(node))):
+                if twin == node:
+                    twin.set("this", columns[0].copy())
+            yield question.printed(copy)
+
+
+_FUNCTION = frozenset({"function", "aggregate"})
+CURES: tuple[Cure, ...] = (
+    Cure("texts in a CASE that is averaged", frozenset({"measure", "type", "aggregate"}), _case_of_texts),
+    Cure("a function of another dialect", _FUNCTION, _other_dialects),
+    Cure("a function spelt wrongly", _FUNCTION, _meant),
+    Cure("an aggregate that shows single values", frozenset({"aggregate", "measure", "type"}), _of_a_text),
+    Cure("arithmetic inside a measure", frozenset({"measure"}), _arithmetic_inside),
+)

@@ -1,0 +1,180 @@
+"""Statements that are no question, several of them, and text that is not quite SQL."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sqlglot import TokenType
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Tokenizer
+
+from ambergate_policies.advice.cure import Cure
+from ambergate_policies.advice.question import Question
+from ambergate_policies.catalogue import Role
+from ambergate_policies.verdict import Finding, Span
+
+_KEYWORDS = ("SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "JOIN", "DISTINCT", "BETWEEN", "USING",
+             "LEFT", "INNER", "WITH", "BY", "ON", "AS", "AND")  # fmt: skip
+_VIEW = re.compile(r"^\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP(?:ORARY)?\s+)?(?:VIEW|TABLE)\s+(\S+)\s+AS\s+", re.I)
+_INTO = re.compile(r"\bINTO\s+#?(\w+)\s+(?=FROM\b)", re.I)
+_AROUND = re.compile(r"^\s*(?:EXPLAIN(?:\s+ANALYZE)?|COPY)\s*\(?(.*?)\)?\s*(?:TO\s+.*)?;?\s*$", re.I | re.S)
+_TABLE_INFO = re.compile(r"^\s*(?:PRAGMA\s+|CALL\s+)(?:table_info|show)\s*\(\s*['\"]?(\w+)['\"]?\s*\)", re.I)
+_TOP = re.compile(r"(\bSELECT\s+)TOP\s*\(?\s*\d+\s*\)?\s+", re.I)
+_MOST_MEANS = 6
+
+
+def _each_alone(question: Question) -> Iterator[str]:
+    """Several statements: the last one that asks something, then the others."""
+    parts = [text for _, text in statements(question.text)]
+    if len(parts) > 1:
+        yield from reversed(parts)
+
+
+def statements(text: str) -> list[tuple[int, str]]:
+    """The statements of a text with the place where each begins."""
+    try:
+        tokens = Tokenizer(dialect="duckdb").tokenize(text)
+    except (SqlglotError, RecursionError, ValueError):
+        return [(0, text)]
+    found: list[tuple[int, str]] = []
+    first: int | None = None
+    for token in tokens:
+        if token.token_type is TokenType.SEMICOLON:
+            if first is not None:
+                found.append((first, text[first : token.start].strip()))
+            first = None
+        elif first is None:
+            first = token.start
+    return [*found, (first, text[first:].strip())] if first is not None else found
+
+
+def _kept_table(question: Question) -> Iterator[str]:
+    """CREATE VIEW, CREATE TEMP TABLE, SELECT INTO: a cohort table, or the question alone."""
+    if match := _VIEW.match(question.text):
+        rest = question.text[match.end() :]
+        yield f"CREATE OR REPLACE TABLE {match[1].strip('#')} AS {rest}"
+        yield rest
+    if match := _INTO.search(question.text):
+        yield question.text[: match.start()] + question.text[match.end() :]
+
+
+def _inside(question: Question) -> Iterator[str]:
+    """EXPLAIN and COPY: the question inside. What is released can be saved in the notebook."""
+    if match := _AROUND.match(question.text):
+        yield match[1]
+
+
+def _metadata(question: Question) -> Iterator[str]:
+    """`PRAGMA table_info`, `information_schema`: what DESCRIBE and SHOW TABLES answer."""
+    if match := _TABLE_INFO.match(question.text):
+        yield f"DESCRIBE {match[1]}"
+    lowered = question.text.lower()
+    if any(word in lowered for word in ("information_schema", "duckdb_", "sqlite_master", "pg_catalog", "show ")):
+        for name, _, _ in question.granted():
+            if re.search(rf"\b{re.escape(name.lower())}\b", lowered):
+                yield f"DESCRIBE {name}"
+        yield "SHOW TABLES"
+
+
+def _summary(question: Question) -> Iterator[str]:
+    """SUMMARIZE: counts and means of the table's measures."""
+    if not question.text.lstrip().upper().startswith("SUMMARIZE"):
+        return
+    for name, table, granted in question.granted():
+        if not re.search(rf"\b{re.escape(name)}\b", question.text, re.I) or table.owner is None:
+            continue
+        measures = [each for each in granted if each in table.columns and table.columns[each].role is Role.MEASURE]
+        means = [f", avg({each}) AS mean_{each}" for each in measures[:_MOST_MEANS]]
+        yield f"SELECT count(*) AS n, count(DISTINCT {table.owner}) AS persons{''.join(means)} FROM {name}"
+
+
+def _without_top(question: Question) -> Iterator[str]:
+    """`SELECT TOP 10 *`, of another dialect."""
+    if _TOP.search(question.text):
+        yield _TOP.sub(r"\1", question.text)
+
+
+def _keyword(question: Question) -> Iterator[str]:
+    """FORM for FROM, GRUOP for GROUP: before the place where reading failed, the last such word first."""
+    span = question.finding.span
+    known = {name.lower() for name, table, columns in question.granted() for name in (name, *columns)}
+    for token in reversed(question.tokens()):
+        if token.token_type is not TokenType.VAR or token.text.lower() in known:
+            continue
+        if span is not None and token.start > span.end:
+            continue
+        for guess in _keywords_like(token.text.upper()):
+            yield question.replaced(token.start, token.end + 1, guess)
+
+
+def _keywords_like(word: str) -> list[str]:
+    """Keywords with the same letters, then those spelt alike."""
+    same = [each for each in _KEYWORDS if sorted(each) == sorted(word)]
+    return list(dict.fromkeys([*same, *difflib.get_close_matches(word, _KEYWORDS, n=2, cutoff=0.6)]))
+
+
+def _comma(question: Question) -> Iterator[str]:
+    """A comma that is missing, or one too many."""
+    tokens = question.tokens()
+    for one, then in itertools.pairwise(tokens):
+        names = (TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN)
+        if one.token_type in names and then.token_type is TokenType.VAR and then.end - one.start < 200:
+            yield question.replaced(one.end + 1, one.end + 1, ",")
+    for one, then in itertools.pairwise(tokens):
+        if one.token_type is TokenType.COMMA and then.token_type in (
+            TokenType.FROM,
+            TokenType.R_PAREN,
+            TokenType.COMMA,
+        ):
+            yield question.replaced(one.start, one.end + 1, "")
+
+
+def _bracket(question: Question) -> Iterator[str]:
+    """A bracket that is left open, or closed twice."""
+    missing = question.text.count("(") - question.text.count(")")
+    if 0 < missing < 4:
+        yield question.text.rstrip().rstrip(";") + ")" * missing
+        span = question.finding.span
+        for match in re.finditer(r"\s+(?:FROM|WHERE|GROUP|ORDER|AS)\b", question.text, re.I):
+            if span is None or match.start() <= span.end:
+                yield question.replaced(match.start(), match.start(), ")" * missing)
+    elif missing < 0:
+        last = question.text.rfind(")")
+        yield question.replaced(last, last + 1, "")
+
+
+def _empty_clause(question: Question) -> Iterator[str]:
+    """`GROUP BY` or `WHERE` with nothing behind it."""
+    yield re.sub(r"\s+(?:GROUP\s+BY|ORDER\s+BY|WHERE|HAVING|AND)\s*;?\s*$", "", question.text, flags=re.I)
+
+
+def located(text: str, finding: Finding) -> Finding:
+    """A finding about a whole statement, with its place: the second statement, or the first word."""
+    if finding.span is not None or finding.rule not in ("statement", "syntax", "size"):
+        return finding
+    parts = statements(text)
+    if not parts or not text.strip():
+        return finding
+    start, statement = parts[1] if len(parts) > 1 else parts[0]
+    width = len(statement) if len(parts) > 1 else len(statement.split(None, 1)[0])
+    span = Span.within(text, start, start + width)
+    return replace(finding, span=span, fragment=text[span.start : span.end])
+
+
+_STATEMENT = frozenset({"statement", "syntax"})
+CURES: tuple[Cure, ...] = (
+    Cure("several statements", _STATEMENT, _each_alone),
+    Cure("a view or a temporary table", _STATEMENT | {"row-level"}, _kept_table),
+    Cure("EXPLAIN or COPY", _STATEMENT, _inside),
+    Cure("metadata of the engine", _STATEMENT | {"unknown-table"}, _metadata),
+    Cure("SUMMARIZE", _STATEMENT, _summary),
+    Cure("TOP", frozenset({"syntax"}), _without_top),
+    Cure("a clause with nothing in it", frozenset({"syntax", "row-level"}), _empty_clause),
+    Cure("a keyword misspelt", frozenset({"syntax", "unknown-table", "row-level", "statement"}), _keyword),
+    Cure("a comma missing or too many", frozenset({"syntax", "unknown-column", "row-level"}), _comma),
+    Cure("brackets that do not match", frozenset({"syntax"}), _bracket),
+)
