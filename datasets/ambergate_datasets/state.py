@@ -58,6 +58,10 @@ class StateFolder:
     def project(self, slug: str) -> Path:
         return self.projects / slug
 
+    def cohorts(self, slug: str) -> Path:
+        """A project's cohort tables: rows that its members derived from its data, encrypted like them."""
+        return self.project(slug) / "cohorts"
+
 
 def private_folder(path: Path) -> Path:
     """Make a folder that only this user can enter, with its parents; returns it."""

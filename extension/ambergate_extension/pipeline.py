@@ -200,9 +200,9 @@ class Gate:
 
     def _answer(self, sql: str) -> Answer:
         began = time.perf_counter()
-        kernel, session = self._current(), Session(self._account, self._purpose, self._territory)
-        cohorts = self._shelf.cohorts(kernel) if self._shelf is not None else Cohorts()
-        prepared = kernel.understand(session, sql, self._now().date(), cohorts)
+        kernel = self._current()
+        cohorts = self._cohorts(kernel)
+        prepared = kernel.understand(self._session(), sql, self._now().date(), cohorts)
         if not isinstance(prepared, Prepared):
             return self._keep(sql, prepared)
         self._attach(prepared, cohorts)
@@ -211,6 +211,12 @@ class Gate:
         shaped = execution.result(prepared)
         ms = {part: round(spent, 2) for part, spent in execution.ms.items()}
         return self._hold(sql, shaped, ms) if shaped.hold else self._release(sql, shaped, ms)
+
+    def _session(self) -> Session:
+        return Session(self._account, self._purpose, self._territory)
+
+    def _cohorts(self, kernel: Kernel) -> Cohorts:
+        return self._shelf.cohorts(kernel) if self._shelf is not None else Cohorts()
 
     def _attach(self, prepared: Prepared, cohorts: Cohorts) -> None:
         """Have the files of the cohort tables open that a query reads, and none that has been dropped."""
@@ -274,8 +280,15 @@ class Gate:
         return replace(answer, held_reference=self._recorder.hold(self._entry(sql, answer, None, kind="hold"), held))
 
     def _refuse(self, sql: str, refusal: QueryRefused) -> Answer:
-        answer = Answer("refused", refusal.findings)
-        return self._recorded(sql, answer)
+        return self._recorded(sql, Answer("refused", self._advised(sql, refusal).findings))
+
+    def _advised(self, sql: str, refusal: QueryRefused) -> QueryRefused:
+        """The refusal with a rewrite where one is known. That none can be looked for changes nothing about it."""
+        try:
+            cohorts = self._cohorts(self._kernel)
+            return self._kernel.advised(refusal, self._session(), sql, self._now().date(), cohorts)
+        except Exception:
+            return refusal
 
     def _fail(self, sql: str, finding: Finding, incident: str) -> Answer:
         return self._recorded(sql, Answer("failed", (finding,)), incident)

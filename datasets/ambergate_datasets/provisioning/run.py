@@ -91,6 +91,7 @@ def provision(
             entry = LogEntry(kind="provision", at=clock(), actor=actor, project=agreement.project, body=manifest)
             manifest |= {"log_index": record(entry), "provisioned_at": clock().isoformat()}
             _publish(folder, draft, agreement, catalogue, manifest)
+            discard_cohorts(state.cohorts(agreement.project))
     return ProvisionReport.from_manifest(manifest, unchanged=False)
 
 
@@ -163,11 +164,20 @@ def _report(
 
 
 def _publish(folder: Path, draft: Path, agreement: Agreement, catalogue: Catalogue, manifest: dict[str, Any]) -> None:
-    """Replace the version in use, each file whole; the manifest comes last and carries the others' digests."""
+    """Replace the version in use, each file whole; the manifest comes last and carries the others' digests. Between
+    the database and its manifest there is none, so that nothing takes new rows for those it speaks of."""
     private_write(folder / "agreement.yaml", _as_yaml(agreement))
     private_write(folder / "catalogue.yaml", _as_yaml(catalogue))
+    (folder / "manifest.json").unlink(missing_ok=True)
     draft.replace(folder / "project.duckdb")
     write_json(folder / "manifest.json", manifest)
+
+
+def discard_cohorts(folder: Path) -> None:
+    """Remove the rows that a project's members derived from an earlier version of the data: somebody in them may have
+    objected since. Their definitions are in the log."""
+    for path in folder.glob("*.duckdb*"):
+        path.unlink(missing_ok=True)
 
 
 def _as_yaml(document: BaseModel) -> bytes:
