@@ -60,6 +60,9 @@ class ClassDisclosure(Document):
 
     everybody: RuleAction = RuleAction.NONE
     nobody: RuleAction = RuleAction.NONE
+    share_percent: float | None = Field(
+        default=None, ge=50, lt=100, description="so many of a group having it count as everybody"
+    )
 
 
 class DegreesOfFreedom(Document):

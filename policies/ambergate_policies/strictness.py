@@ -117,7 +117,9 @@ def _class_disclosure(rule: ClassDisclosure, entry: Stricter) -> ClassDisclosure
     asked = entry.everybody_and_nobody
     if asked is None:
         return rule
-    return ClassDisclosure(everybody=_firmer(rule.everybody, asked), nobody=_firmer(rule.nobody, asked))
+    return rule.model_copy(
+        update={"everybody": _firmer(rule.everybody, asked), "nobody": _firmer(rule.nobody, asked)},
+    )
 
 
 def _firmer(one: RuleAction, other: RuleAction) -> RuleAction:

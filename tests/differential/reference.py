@@ -31,6 +31,7 @@ from ambergate_policies.algebra.relations import (
     CLEARED,
     Beside,
     Boundary,
+    Cleared,
     Derived,
     Join,
     JoinKind,
@@ -79,6 +80,8 @@ def rows_of(node: Relation, tables: Tables) -> list[Row]:
         case Values(source=source, columns=columns, rows=rows):
             names = [column.name for column in columns]
             return [{source: dict(zip(names, [evaluate(value, {}) for value in row], strict=True))} for row in rows]
+        case Cleared(source=source, table=table):
+            return [{source: dict(row)} for row in tables[table]]
         case Join():
             return _joined(node, rows_of(node.left, tables), rows_of(node.right, tables))
         case Beside():
@@ -137,11 +140,16 @@ def _derived(node: Derived, tables: Tables) -> list[Row]:
     ]
     if node.group is not None:
         return _grouped(node, rows)
+    for ordering in reversed(node.order):
+        rows.sort(key=lambda row: _sort_key(evaluate(ordering.expression, row), ordering))
+    rows = rows[node.offset :][: node.limit]
     made = []
     for row in rows:
         values = {name: evaluate(item, row) for name, item in node.items}
         if node.owners:
             values[OWNER] = person_of(node.owners, row)
+        elif not node.distinct:
+            values |= {FLAG + name: flagged(item, row) for name, item in node.items}
         if not (node.distinct and values in made):
             made.append(values)
     return [{node.source: values} for values in made]
@@ -158,7 +166,19 @@ def _grouped(node: Derived, rows: list[Row]) -> list[Row]:
         values = {name: evaluate(item, members[0]) for name, item in node.items}
         values |= {name: partials.partial(partial, members) for name, partial in node.group.partials}
         made.append({node.source: values | {OWNER: person}})
+    if not node.owners and not node.group.keys and not made:
+        values = {name: partials.partial(partial, []) for name, partial in node.group.partials}
+        made.append({node.source: values})
     return made
+
+
+FLAG = "suppressed "
+"""Before a column's name: whether a suppressed cell went into it."""
+
+
+def flagged(node: Expression, row: Row) -> bool:
+    """Whether a suppressed cell of the row goes into an expression."""
+    return any(bool(row.get(part.source, {}).get(FLAG + part.name)) for part in walk(node) if isinstance(part, Column))
 
 
 # -- the boundary
@@ -223,7 +243,10 @@ def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
         number = counted if aggregate.measure is Measure.ROWS else len(inside)
         shown = Shown(rounded(number, pack), persons=inside, others=outside, is_condition=True)
     if aggregate.argument is not None and domain and not presence:
-        _class_disclosure(shown, inside, outside, pack)
+        persons = aggregate.measure is Measure.PERSONS
+        part, whole = (len(inside), len(everybody)) if persons else (counted, len(holds))
+        nearly = part < whole and part > (pack.class_disclosure.share_percent or 100) / 100 * whole
+        _class_disclosure(shown, inside, set() if nearly else outside, pack)
     return shown
 
 
@@ -451,7 +474,11 @@ def expected(program: Program, tables: Tables, pack: RulePack) -> Expected:
         key: [cell_of(aggregate, rows, pack, boundary.relation) for aggregate in boundary.aggregates]
         for key, rows in large.items()
     }
-    lines = [_line(program, key, shown) for key, shown in cells.items()]
+    scalars: Row = {}
+    for step in program.scalars:
+        nothing = {column.name: None for column in step.columns}
+        scalars |= next(iter(rows_of(step, tables)), {step.source: nothing})
+    lines = [_line(program, key, shown, scalars) for key, shown in cells.items()]
     lines = [line for line in lines if line is not None]
     for ordering in reversed(_orderings(program)):
         lines.sort(key=lambda line: _sort_key(evaluate(ordering.expression, line[2]), ordering), reverse=False)
@@ -475,14 +502,15 @@ def _withheld(groups: dict[tuple[Value, ...], list[tuple[Value, Row]]], large: s
 Line = tuple[tuple[Any, ...], tuple[bool, ...], Row]
 
 
-def _line(program: Program, key: tuple[Value, ...], shown: list[Shown]) -> Line | None:
+def _line(program: Program, key: tuple[Value, ...], shown: list[Shown], scalars: Row) -> Line | None:
     cleared = {f"k{index}": value for index, value in enumerate(key)}
     cleared |= {f"m{index}": cell.value for index, cell in enumerate(shown)}
-    row: Row = {CLEARED: cleared}
+    row: Row = {CLEARED: cleared} | scalars
     if program.having is not None and evaluate(program.having, row) is not True:
         return None
     mask = tuple(
-        any(shown[i].suppressed for i in measures_of(program, output.expression)) for output in program.outputs
+        any(shown[i].suppressed for i in measures_of(program, output.expression)) or flagged(output.expression, row)
+        for output in program.outputs
     )
     values = [evaluate(output.expression, row) for output in program.outputs]
     return tuple(None if hide else value for value, hide in zip(values, mask, strict=True)), mask, row

@@ -73,8 +73,7 @@ def test_a_small_complement_is_suppressed_like_a_small_count(name: str) -> None:
     pack = read_pack(name)
     for left_out in range(1, 30):
         cell = counted(1000, contributing=1000 - left_out, complement=left_out)
-        hidden = clear_cell(cell, pack).decision is Decision.SUPPRESS
-        assert hidden == (left_out < pack.threshold.minimum), left_out
+        assert ("threshold" in fired(cell, pack)) == (left_out < pack.threshold.minimum), left_out
 
 
 @pytest.mark.parametrize("name", PACKS)
