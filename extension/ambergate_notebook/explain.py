@@ -61,6 +61,9 @@ def explain(header: Header, sql: str = "") -> str:
         lines += [f"    {line}" for line in _underlined(finding, sql)]
         if finding.get("hint"):
             lines.append(f"    Hint: {finding['hint']}")
+        if finding.get("rewrite"):
+            lines.append("    This passes:")
+            lines += [f"      {line}" for line in str(finding["rewrite"]).splitlines()]
     return "\n".join([*lines, *(f"  {line}" for line in _next_steps(header))])
 
 
@@ -110,6 +113,9 @@ def _finding_html(finding: Finding, sql: str) -> str:
         parts.append(f'<pre style="margin: .2em 0">{escape(chr(10).join(marked))}</pre>')
     if finding.get("hint"):
         parts.append(f"<div><em>Hint:</em> {escape(str(finding['hint']))}</div>")
+    if finding.get("rewrite"):
+        text = f'<pre style="margin: .2em 0">{escape(str(finding["rewrite"]))}</pre>'
+        parts.append(f"<div><em>This passes:</em>{text}</div>")
     return "".join(parts)
 
 
