@@ -186,29 +186,26 @@ AGGREGATES = frozenset(entry.name for entry in _AGGREGATES) | {
 }
 """Every aggregate of the engine that describes a group or one value of it."""
 
-ENGINE_FUNCTIONS = frozenset(
+_PRINTED = frozenset(
     {
-        # what the printer emits, by the names that the engine's bound plan gives them
-        *ALLOWED, "+", "-", "*", "/", "//", "%", "||", "~~", "~~*", "~~~", "!~~", "!~~*", "prefix", "suffix",
-        "like_escape", "ilike_escape", "not_like_escape", "not_ilike_escape", "array_extract", "hash", ">>",
+        # what the kernel writes beside the functions of a query, and the names under which plans show some
+        "array_extract", "hash", ">>", "power", "normalized_interval",
         "count", "count_star", "count_if", "countif", "sum", "sum_no_overflow", "avg", "min", "max",
         "stddev_samp", "stddev_pop", "var_samp", "var_pop", "median", "quantile_cont", "bool_or", "bool_and",
         "corr", "covar_samp", "covar_pop", "regr_r2", "regr_slope", "regr_intercept",
-        "first", "last", "mode", "string_agg", "quantile_disc",
-        "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value",
-        "last_value", "nth_value",
+        "first", "last", "mode", "string_agg", "quantile_disc", "prefix", "suffix",
     },
 )  # fmt: skip
+_LISTED = frozenset(entry.name for entry in ENTRIES if entry.cls in (Class.OPERATOR, Class.WINDOW))
+ENGINE_FUNCTIONS = frozenset(ALLOWED) | _LISTED | _PRINTED
 """The only function names that a bound plan of ours may hold."""
 
 _SPELLINGS = {
     "rand": "random", "explode": "unnest", "jarowinkler_similarity": "jaro_winkler_similarity", "filter": "list_filter",
-    "array_overlaps": "list_has_any", "json_extract_scalar": "json_extract_string", "sha": "sha1",
+    "array_overlaps": "list_has_any", "json_extract_scalar": "json_extract_string", "sha": "sha1", "sha2": "sha256",
 }  # fmt: skip
 """What the parser calls a function of the engine's."""
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-
-
 _NAMES = {entry.name: entry for entry in reversed(ENTRIES)}
 
 

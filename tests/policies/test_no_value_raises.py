@@ -158,5 +158,5 @@ def test_no_negative_and_no_pattern_raises(engine: duckdb.DuckDBPyConnection) ->
     for kind in (Kind.INT, Kind.NUM):
         run(engine, Negate(column(1, kind), kind), kind)
     for operator in ("LIKE", "ILIKE", "GLOB"):
-        run(engine, Like(column(1, Kind.TEXT), column(2, Kind.TEXT), operator), Kind.TEXT, Kind.TEXT)  # type: ignore[arg-type]
+        run(engine, Like(column(1, Kind.TEXT), column(2, Kind.TEXT), operator), Kind.TEXT, Kind.TEXT)
     run(engine, Like(column(1, Kind.TEXT), Literal("x!%%", Kind.TEXT), "LIKE", "!"), Kind.TEXT)
