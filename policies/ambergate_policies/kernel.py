@@ -173,7 +173,7 @@ def _prepared_public(step: Step, program: PublicProgram, demands: tuple[Demand, 
     if any(scan.owner is not None for scan in scans(program.relation)):
         raise _refused("row-level", "a table about persons cannot be read as a reference table", "data")
     reads = statistics.reads(program.relation, statistics.within(program.relation))
-    return PreparedPublic(step.table, program.names, public.statement(program), reads, demands, step.single)
+    return PreparedPublic(step.table, program, public.statement(program), reads, demands, step.single)
 
 
 def _refused(rule: str, message: str, clause: str) -> QueryRefused:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ambergate_policies import boundplan, certificates, clearing, postprocessing
-from ambergate_policies.algebra.relations import Program
+from ambergate_policies.algebra.relations import Program, PublicProgram
 from ambergate_policies.certificates import Certified
 from ambergate_policies.clearing import ClearedTable
 from ambergate_policies.packs import RulePack
@@ -39,11 +39,16 @@ class PreparedPublic:
     flags `s0`.. of suppressed cells that went into them. `single`: the refusal if it has more than one row."""
 
     table: str
-    columns: tuple[str, ...]
+    program: PublicProgram
     statement: str
     reads: dict[str, set[str]]
     demands: tuple[Demand, ...] = ()
     single: Finding | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the result's columns, as the researcher wrote them."""
+        return self.program.names
 
     def check_plan(self, plan_json: str, *, handed_over: bool = False) -> None:
         """Raises IntegrityError unless the engine understood the statement as the kernel did."""

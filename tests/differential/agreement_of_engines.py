@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from tests.differential.queries import Writer
-from tests.differential.reference import Expected, expected
+from tests.differential.reference import Expected
+from tests.differential.step_queries import StepWriter
+from tests.differential.steps import expected_of
 from tests.differential.worlds import World, make
 from tests.small_project import gates
 
 from ambergate_extension.pipeline import Answer, Gate
 from ambergate_extension.replay import NothingRecorded
 from ambergate_extension.store import HeldTable
-from ambergate_policies.algebra.relations import Program
 from ambergate_policies.log import LogEntry
 
 RELATIVE = 1e-9
 QUERIES_OF_A_WORLD = 25
+QUERIES_OF_STEPS = 8
 WRAPPED = 4
 """One in so many queries is also asked as a step of another, which must show the same."""
 
@@ -75,6 +77,10 @@ def run_world(seed: int, tally: Tally, *, change: bool = True) -> None:
         writer = Writer(world, chance)
         queries.append(writer.query())
         tally.used.update(writer.used)
+    for _ in range(QUERIES_OF_STEPS):
+        steps = StepWriter(world, chance)
+        queries.append(steps.query())
+        tally.used.update(steps.used)
     with gate_over(world) as (gate, recorder):
         answers = [_compared(world, sql, gate, recorder, tally) for sql in queries]
         for sql, answer in list(zip(queries, answers, strict=True))[::WRAPPED]:
@@ -95,9 +101,8 @@ def _compared(world: World, sql: str, gate: Gate, recorder: Held, tally: Tally) 
         raise Disagreement(f"seed {world.seed}: failed ({answer.findings[0].message}): {sql}")
     if answer.verdict == "refused":
         return answer
-    program = world.kernel.prepare(sql, account="amara", on=gates.NOON.date()).steps[-1].program
-    assert isinstance(program, Program)
-    reference = expected(program, world.tables, world.kernel.pack)
+    prepared = world.kernel.prepare(sql, account="amara", on=gates.NOON.date())
+    reference = expected_of(prepared, world.tables, world.kernel.pack)
     _same(world, sql, answer, recorder.last, reference)
     _invariants(world, sql, reference, tally)
     return answer
@@ -131,7 +136,9 @@ def _same_as_a_step(seed: int, sql: str, alone: Answer, wrapped: Answer) -> None
 
 
 def _mask(answer: Answer) -> list[Any]:
-    return [] if answer.mask is None else list(zip(*(column.to_pylist() for column in answer.mask.columns), strict=True))
+    return (
+        [] if answer.mask is None else list(zip(*(column.to_pylist() for column in answer.mask.columns), strict=True))
+    )
 
 
 def _equal(one: Any, other: Any) -> bool:

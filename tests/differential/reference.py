@@ -25,6 +25,7 @@ from ambergate_policies.algebra.expressions import (
     Not,
     Ordering,
     Owner,
+    walk,
 )
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import (
@@ -43,6 +44,8 @@ from ambergate_policies.algebra.relations import (
 from ambergate_policies.packs import RulePack
 from ambergate_policies.postprocessing import measures_of
 
+STEP = "step "
+"""Before the name of a step, among the tables: not a name that a table can have."""
 Tables = dict[str, list[dict[str, Value]]]
 Row = dict[str, dict[str, Value]]
 
@@ -81,7 +84,7 @@ def rows_of(node: Relation, tables: Tables) -> list[Row]:
             names = [column.name for column in columns]
             return [{source: dict(zip(names, [evaluate(value, {}) for value in row], strict=True))} for row in rows]
         case Cleared(source=source, table=table):
-            return [{source: dict(row)} for row in tables[table]]
+            return [{source: dict(row)} for row in tables[STEP + table]]
         case Join():
             return _joined(node, rows_of(node.left, tables), rows_of(node.right, tables))
         case Beside():
