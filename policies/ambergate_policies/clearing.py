@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ambergate_policies import rounding
+from ambergate_policies.algebra.expressions import Measure
+from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import Boundary
 from ambergate_policies.errors import UserError
 from ambergate_policies.packs import RulePack
 from ambergate_policies.rules import judge
 from ambergate_policies.rules.rule import CellFinding
-from ambergate_policies.statistics import HEAD, MAX_GROUPS, NUMBERS, Cell, cell, is_presence
+from ambergate_policies.statistics import HEAD, MAX_GROUPS, NUMBERS, WINDOWED, Cell, cell, is_presence
 from ambergate_policies.verdict import Decision, Finding
 
 Value = object
@@ -65,7 +67,7 @@ def clear(boundary: Boundary, pack: RulePack, rows: Sequence[Sequence[Value]]) -
         evidence=tuple(tuple(item.findings for item in column) for column in cleared),
         groups=len(present),
         withheld_groups=banded(withheld, pack),
-        findings=tuple(_findings(cleared, withheld, pack)),
+        findings=(*_findings(cleared, withheld, pack), *_meanings(boundary, pack)),
     )
 
 
@@ -122,6 +124,21 @@ def _findings(columns: list[list[ClearedCell]], withheld: int, pack: RulePack) -
         found.append(Finding("rounding", Decision.RELEASE, message, clause=pack.reference))
     found += [Finding("sensitivity", Decision.RELEASE, reason, clause=pack.reference) for reason in pack.reasons]
     return found
+
+
+def _meanings(boundary: Boundary, pack: RulePack) -> Iterator[Finding]:
+    """What the query's own words mean here, where that is not what they mean elsewhere."""
+    if any(aggregate.measure in WINDOWED for aggregate in boundary.aggregates):
+        message = (
+            f"minimum, maximum and percentiles are means of the {pack.threshold.minimum} persons nearest to the place"
+        )
+        yield Finding("meaning", Decision.RELEASE, message, clause=pack.reference)
+    if any(aggregate.kind is Kind.DATE for aggregate in boundary.aggregates):
+        message = "dates are shown as the first day of their month"
+        yield Finding("meaning", Decision.RELEASE, message, clause=pack.reference)
+    if any(aggregate.measure is Measure.DISTINCT for aggregate in boundary.aggregates):
+        message = f"different values are those that {pack.threshold.minimum} persons or more have"
+        yield Finding("meaning", Decision.RELEASE, message, clause=pack.reference)
 
 
 _HINTS = {
