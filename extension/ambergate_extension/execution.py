@@ -19,8 +19,10 @@ from ambergate_policies.algebra.relations import CLEARED
 from ambergate_policies.certificates import UNCERTAIN, Certified
 from ambergate_policies.clearing import ClearedTable
 from ambergate_policies.cohorts import PreparedCohort
+from ambergate_policies.errors import UserError
 from ambergate_policies.postprocessing import measures_of
 from ambergate_policies.prepared import Demand, Prepared, PreparedBoundary, PreparedPublic, PreparedStep
+from ambergate_policies.statistics import MAX_GROUPS
 from ambergate_policies.verdict import Decision, Finding, QueryRefused
 
 Tables = Mapping[str, pa.Table]
@@ -106,7 +108,7 @@ class Execution:
     def _outcome(self, step: PreparedStep) -> _Outcome:
         self._require(step.demands)
         if isinstance(step, PreparedPublic):
-            return _Outcome(_without_values(self._run(step, step.statement), len(step.columns)))
+            return _Outcome(_without_values(_bounded(self._run(step, step.statement)), len(step.columns)))
         statistics = self._statistics(step)
         with self._timed("clear"):
             return self._clear(step, statistics)
@@ -167,6 +169,12 @@ def _shaped(prepared: Prepared, outcomes: Sequence[_Outcome]) -> Shaped:
         sum(outcome.withheld_groups for outcome in outcomes),
         any(outcome.hold for outcome in outcomes),
     )
+
+
+def _bounded(table: pa.Table) -> pa.Table:
+    if table.num_rows > MAX_GROUPS:
+        raise UserError(f"the result has more than {MAX_GROUPS} rows; ask for fewer")
+    return table
 
 
 def rows(table: pa.Table) -> list[tuple[Any, ...]]:

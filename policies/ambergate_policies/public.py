@@ -28,7 +28,7 @@ def statement(program: PublicProgram) -> str:
     used = columns_used([*within(source), *flags])
     items = [f"{expression(column)} AS {quoted(f'o{i}')}" for i, column in enumerate(program.columns)]
     items += [f"coalesce({expression(flag)}, false) AS {quoted(f's{i}')}" for i, flag in enumerate(flags)]
-    return f"SELECT {', '.join(items)} FROM {relation(source, used)} LIMIT {MAX_GROUPS}"
+    return f"SELECT {', '.join(items)} FROM {relation(source, used)} LIMIT {MAX_GROUPS + 1}"
 
 
 class _Flagged:

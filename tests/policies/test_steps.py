@@ -80,6 +80,10 @@ WRITTEN_IN_STEPS = {
     "a code from a reference table": (
         "SELECT code, count(*) FROM event WHERE code = (SELECT max(code) FROM code_list WHERE code < 'F') GROUP BY code"
     ),
+    "a share of a step's own total, by group": (
+        "WITH t AS (SELECT sex, smoker, count(*) AS n FROM person GROUP BY ALL) SELECT smoker, sum(n) * 1.0 / "
+        "(SELECT sum(n) FROM t) AS share FROM t GROUP BY smoker ORDER BY share"
+    ),
     "QUALIFY over groups": (
         "SELECT region, count(*) AS n FROM person GROUP BY region QUALIFY rank() OVER (ORDER BY count(*) DESC) <= 2 "
         "ORDER BY n DESC, region"
@@ -142,6 +146,7 @@ def test_a_held_step_holds_the_whole_result(small_database: object, tmp_path: ob
             "join-on-owner",
         ),
         ("WITH t AS (SELECT person_id, age FROM person) SELECT * FROM t", "row-level"),
+        ("SELECT " + " + ".join(f"(SELECT count(*) FROM person WHERE age > {age})" for age in range(60)), "size"),
     ],
 )
 def test_what_is_no_step_is_refused(sql: str, rule: str, refusal: Callable[[str], Finding]) -> None:

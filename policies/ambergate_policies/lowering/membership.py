@@ -66,6 +66,10 @@ class Memberships:
         """The subqueries that are joined already."""
         return self._known.keys()
 
+    def is_constant(self, node: exp.Subquery) -> bool:
+        """Whether a subquery that is joined already is a step: one value, whatever the row."""
+        return node in self._known and not _reads_outside(node.this, self.rows.scope)
+
     def lower(self, node: exp.Expr, scalars: PersonScalars) -> Expression | None:
         """The test for an IN or EXISTS with a subquery, a subquery's value, or None where the node is neither."""
         if node in self._known:

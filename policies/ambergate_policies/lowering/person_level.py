@@ -109,6 +109,8 @@ class PersonLevel(Scalars):
             return Owner(self.source)
         if lowered in self.keys:
             return Column(self.source, f"g{self.keys.index(lowered)}", lowered.kind, grade(lowered))
+        if isinstance(node, exp.Subquery) and self.rows.is_constant(node):
+            return self._of_group(Partial("max", lowered, None), lowered.kind, grade(lowered))
         if isinstance(node, exp.Column):
             raise self.reading.refuse("row-level", f"{node.name!r} is neither grouped by nor aggregated", node)
         return None
@@ -125,7 +127,9 @@ class PersonLevel(Scalars):
         partial, kind, measurability = self._read(inner)
         if self.repeated and partial.function in _COUNTING and not partial.distinct:
             measurability = NOT_MEASURABLE
-        partial = replace(partial, domain=both(domain, partial.domain))
+        return self._of_group(replace(partial, domain=both(domain, partial.domain)), kind, measurability)
+
+    def _of_group(self, partial: Partial, kind: Kind, measurability: Measurability) -> Expression:
         if partial not in self.found:
             self.found.append(partial)
         return Column(self.source, f"a{self.found.index(partial)}", kind, measurability)

@@ -24,6 +24,7 @@ from ambergate_policies.verdict import Finding, QueryRefused
 
 MAX_COLUMNS = 200
 MAX_SUBQUERIES = 200
+MAX_STEPS = 40
 _SELECT_PARTS = frozenset(
     {
         "expressions",
@@ -124,6 +125,8 @@ class _Query:
 
     def _step(self, program: Program | PublicProgram, single: Finding | None = None) -> Cleared:
         """Take a program as the next step; fan-outs that were found since the one before are asked before it."""
+        if len(self._steps) >= MAX_STEPS:
+            raise self.reading.refuse("size", f"more than {MAX_STEPS} tables are cleared on the way", hint="split it")
         table = f"t{len(self._steps) + 1}"
         self._steps.append(Step(table, program, tuple(self.names.fan_outs), single))
         self.names.fan_outs.clear()

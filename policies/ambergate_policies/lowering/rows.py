@@ -65,6 +65,10 @@ class PersonScalars(Scalars):
     def carried(self, node: exp.Expr, value: Expression) -> Expression:
         return value
 
+    def is_constant(self, node: exp.Subquery) -> bool:
+        """Whether a subquery that is joined already is the same value in every row."""
+        return self.memberships is not None and self.memberships.is_constant(node)
+
     def subqueries(self) -> Collection[exp.Expr]:
         """The subqueries that are joined to the rows already."""
         return self.memberships.known() if self.memberships is not None else ()
@@ -98,6 +102,7 @@ class Membership(Protocol):
     """What turns subqueries in conditions into joins (membership.py)."""
 
     def known(self) -> Collection[exp.Expr]: ...
+    def is_constant(self, node: exp.Subquery) -> bool: ...
     def lower(self, node: exp.Expr, scalars: PersonScalars) -> Expression | None: ...
     def semi_join(self, node: exp.Expr) -> bool: ...
 
