@@ -341,4 +341,6 @@ def _relation(
     columns: dict[str, Expression] = {
         c.name.lower(): Column(outer, c.stored, c.kind, c.measurability) for c in definition.columns
     }
-    return derived, Source(alias, columns, Owner(outer) if definition.owner else None, definition.owner_name)
+    owner = Owner(outer) if definition.owner else None
+    outputs = (*([definition.owner_name] if definition.owner_name else []), *columns)
+    return derived, Source(alias, columns, owner, definition.owner_name, outputs=outputs)

@@ -88,15 +88,20 @@ def fan_out(conditions: Iterable[Expression], public: Relation, finding: Finding
 
 
 def _split(condition: Expression, sources: set[str]) -> tuple[str, Expression, Expression] | None:
-    """`person OP public column`, whichever way round it is written."""
+    """`person OP public value`, whichever way round it is written."""
     if not isinstance(condition, Comparison) or condition.operator not in _MIRRORED:
         return None
     left, right = condition.left, condition.right
-    if isinstance(right, Column) and right.source in sources and not _read(left) & sources:
+    if _is_public(right, sources) and not _read(left) & sources:
         return condition.operator, left, right
-    if isinstance(left, Column) and left.source in sources and not _read(right) & sources:
+    if _is_public(left, sources) and not _read(right) & sources:
         return _MIRRORED[condition.operator], right, left
     return None
+
+
+def _is_public(node: Expression, sources: set[str]) -> bool:
+    """A column of the public side, or what is computed from such columns alone: the end of a band, `low + 10`."""
+    return bool(_read(node)) and _read(node) <= sources
 
 
 def _read(node: Expression) -> set[str]:

@@ -13,6 +13,7 @@ from ambergate_policies.lowering.outputs import constant, default_name, same
 from ambergate_policies.lowering.person_level import PersonLevel
 from ambergate_policies.lowering.rows import PersonScalars, Rows, derived_column
 from ambergate_policies.lowering.scope import Names, Source
+from ambergate_policies.lowering.stars import is_star, star_items
 from ambergate_policies.lowering.windows import WindowScalars, has_window
 
 
@@ -60,8 +61,6 @@ class NestedSelect:
         if self.select.args.get("having") is not None:
             raise self.reading.refuse("syntax", "HAVING needs GROUP BY", self.select.args["having"])
         distinct = self.select.args.get("distinct")
-        if distinct is not None and distinct.args.get("on"):
-            raise self.reading.refuse("row-level", "DISTINCT ON is not understood yet", distinct)
         if has_window(self.select):
             return self._windowed(condition, distinct is not None)
         if self.select.args.get("qualify") is not None:
@@ -99,26 +98,12 @@ class NestedSelect:
     def _items(self, scalars: Scalars) -> list[tuple[str, Expression]]:
         items: list[tuple[str, Expression]] = []
         for node in self.select.expressions:
-            if isinstance(node, exp.Star) or (isinstance(node, exp.Column) and isinstance(node.this, exp.Star)):
-                items += self._star(node, scalars)
+            if is_star(node):
+                items += star_items(node, self.rows.scope, scalars)
                 continue
             inner = node.unalias()
             name = node.alias if isinstance(node, exp.Alias) else default_name(self.reading, inner)
             items.append((name, scalars.lower(inner)))
-        return items
-
-    def _star(self, node: exp.Expr, scalars: Scalars) -> list[tuple[str, Expression]]:
-        star = node if isinstance(node, exp.Star) else node.this
-        if any(star.args.values()):
-            raise self.reading.refuse("syntax", "EXCLUDE and REPLACE are not understood yet", node)
-        qualifier = node.table if isinstance(node, exp.Column) else ""
-        items: list[tuple[str, Expression]] = []
-        for source in self.rows.scope.sources:
-            if qualifier and source.alias.lower() != qualifier.lower():
-                continue
-            if source.owner is not None and source.owner_name:
-                items.append((source.owner_name, scalars.carried(node, source.owner)))
-            items += [(name, scalars.carried(node, value)) for name, value in source.columns.items()]
         return items
 
     def _derived(

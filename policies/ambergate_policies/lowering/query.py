@@ -10,6 +10,7 @@ from ambergate_policies.agreement import Agreement
 from ambergate_policies.algebra.expressions import Column
 from ambergate_policies.algebra.relations import Cleared, Program, PublicProgram, Relation
 from ambergate_policies.catalogue import Catalogue
+from ambergate_policies.lowering.aliases import expand_aliases
 from ambergate_policies.lowering.boundary import OutermostSelect
 from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.grouping import is_boundary
@@ -19,6 +20,7 @@ from ambergate_policies.lowering.outputs import given
 from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single
 from ambergate_policies.lowering.scope import CohortNames, Names, Source
 from ambergate_policies.lowering.setops import SetOperations
+from ambergate_policies.lowering.shorthands import write_out
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.verdict import Finding, QueryRefused
 
@@ -79,6 +81,13 @@ def lower_body(
     """What the SELECT of a CREATE TABLE means: a subquery, and nothing around it. Raises QueryRefused."""
     query = _Query(reading, catalogue, agreement, cohorts)
     relation, source = query._subquery(node, "", {})
+    if source.repeated:
+        raise reading.refuse(
+            "fan-out",
+            "a person's row could be kept more than once: several SELECTs of a UNION read the same table",
+            node,
+            hint="keep the persons alone: SELECT person_id FROM ... UNION SELECT person_id FROM ...",
+        )
     return Body(relation, source, tuple(query._steps), tuple(query.names.fan_outs))
 
 
@@ -140,6 +149,7 @@ class _Query:
         )
 
     def _check_parts(self, select: exp.Select, outer: dict[str, exp.Expr]) -> dict[str, exp.Expr]:
+        write_out(self.reading, select)
         for key in given(select):
             if key not in _SELECT_PARTS:
                 value = select.args[key]
@@ -159,8 +169,11 @@ class _Query:
         ctes = dict(outer)
         for item in clause.expressions:
             alias = item.args["alias"]
-            if not isinstance(item.this, exp.Select | exp.SetOperation) or alias.args.get("columns"):
-                raise self.reading.refuse("syntax", "a WITH part must be a plain SELECT", item)
+            if not isinstance(item.this, exp.Select | exp.SetOperation):
+                raise self.reading.refuse(
+                    "syntax", "a WITH part must be a SELECT", item, hint="WITH name AS (SELECT ...)"
+                )
+            item.this.meta["ambergate_columns"] = [column.name for column in alias.args.get("columns") or ()]
             # A part sees those before it: its own dictionary travels with it.
             item.this.meta["ambergate_ctes"] = dict(ctes)
             ctes[alias.name.lower()] = item.this
@@ -172,6 +185,7 @@ class _Query:
 
         select.meta["ambergate_inside"] = ctes
         rows = FromClause(self.names, ctes, subquery).lower(select)
+        expand_aliases(select, self.names, rows.scope)
         memberships = Memberships(self.names, rows, ctes, subquery, self._single_of(select))
         return rows, PersonScalars(self.names, rows.scope, memberships)
 

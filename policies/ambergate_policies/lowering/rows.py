@@ -7,7 +7,7 @@ relations needs equality of their owners, so that every row still belongs to exa
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sqlglot import exp
@@ -26,6 +26,7 @@ from ambergate_policies.lowering.expressions import Scalars, widened
 from ambergate_policies.lowering.fanout import fan_out
 from ambergate_policies.lowering.measures import grade
 from ambergate_policies.lowering.scope import Names, Scope, Source
+from ambergate_policies.lowering.series import series
 from ambergate_policies.verdict import QueryRefused
 
 MAX_SOURCES = 64
@@ -147,8 +148,14 @@ class FromClause:
 
     def _item(self, node: exp.Expr) -> tuple[Relation, Source]:
         alias = node.args.get("alias")
-        if alias is not None and alias.args.get("columns") and not isinstance(node, exp.Values):
-            raise self.reading.refuse("syntax", "renaming columns after an alias is not understood", alias)
+        names = [item.name for item in (alias.args.get("columns") or ())] if alias is not None else []
+        relation, source = self._unnamed_item(node)
+        return relation, self._renamed(node, source, [] if isinstance(node, exp.Values) else names)
+
+    def _unnamed_item(self, node: exp.Expr) -> tuple[Relation, Source]:
+        """A FROM item without the list of column names behind its alias."""
+        if isinstance(node, exp.Unnest) or (isinstance(node, exp.Table) and isinstance(node.this, exp.GenerateSeries)):
+            return self._series(node)
         if isinstance(node, exp.Table):
             return self._table(node)
         if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Select | exp.SetOperation):
@@ -156,7 +163,14 @@ class FromClause:
             return self.subquery(node.this, node.alias or "")
         if isinstance(node, exp.Values):
             return self._values(node)
-        raise self.reading.refuse("unknown-table", "only granted tables and subqueries may follow FROM", node)
+        if isinstance(node, exp.Lateral):
+            raise self.reading.refuse("subquery", "LATERAL is not understood", node, hint="join on the person key")
+        raise self.reading.refuse(
+            "unknown-table",
+            "only granted tables and subqueries may follow FROM",
+            node,
+            hint="use a granted table, a subquery, VALUES, range(...) or unnest([...])",
+        )
 
     def _table(self, node: exp.Table) -> tuple[Relation, Source]:
         if not isinstance(node.this, exp.Identifier):
@@ -165,8 +179,36 @@ class FromClause:
         self._only(node, {"this", "alias", "db", "catalog", "joins"})
         name = node.name
         if not node.args.get("db") and name.lower() in self.ctes:
-            return self.subquery(self.ctes[name.lower()], node.alias or name)
+            cte = self.ctes[name.lower()]
+            relation, source = self.subquery(cte, node.alias or name)
+            return relation, self._renamed(node, source, cte.meta.get("ambergate_columns", []))
         return self.names.granted_table(node, node.alias or name)
+
+    def _renamed(self, node: exp.Expr, source: Source, names: list[str]) -> Source:
+        """`AS t(a, b)`: the first columns under other names. Only a subquery shows which they are."""
+        if not names:
+            return source
+        renamed = (*(name.lower() for name in names), *source.outputs[len(names) :])
+        clear = len(names) <= len(source.outputs) and len(set(source.outputs)) == len(source.outputs)
+        if source.grant is not None or not clear or len(set(renamed)) != len(renamed):
+            message = "these names do not fit the columns"
+            raise self.reading.refuse("syntax", message, node, hint="name the columns by AS in the SELECT")
+        new = dict(zip(source.outputs, renamed, strict=True))
+        columns = {new[name]: value for name, value in source.columns.items()}
+        owner_name = None if source.owner_name is None else new[source.owner_name.lower()]
+        return replace(source, columns=columns, owner_name=owner_name, outputs=renamed)
+
+    def _series(self, node: exp.Unnest | exp.Table) -> tuple[Relation, Source]:
+        """range(...), generate_series(...) or unnest([...]) of constants: a public relation of one column."""
+        self._only(node, {"this", "alias", "expressions"})
+        scalars = PersonScalars(self.names, Scope())
+        name, values = series(scalars, node.this if isinstance(node, exp.Table) else node)
+        kind = self._column_kind(node, values)
+        source = self.names.fresh()
+        column = Column(source, "v0", kind)
+        rows = tuple((widened(value, kind),) for value in values)
+        relation: Relation = Values(source, (column,), rows)
+        return relation, Source(node.alias or name, {name: column}, outputs=(name,))
 
     def _only(self, node: exp.Expr, allowed: set[str]) -> None:
         for key, value in node.args.items():

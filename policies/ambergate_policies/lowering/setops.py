@@ -235,7 +235,9 @@ def _name_outputs(select: exp.Select, *, first: bool) -> None:
 
 
 def _overlap(one: Derived, other: Derived) -> bool:
-    """Whether rows of one person table can stand in both branches."""
+    """Whether rows of one person table can stand in both branches. A cohort table may hold those of any."""
+    if any(scan.place is not None for part in (one, other) for scan in scans(part.relation)):
+        return True
     tables = {scan.read_as for scan in scans(one.relation) if scan.owner is not None}
     shared = tables & {scan.read_as for scan in scans(other.relation) if scan.owner is not None}
     return bool(shared) and not apart(one.relation, other.relation)

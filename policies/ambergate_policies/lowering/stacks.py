@@ -47,7 +47,7 @@ def _resolved(node: Expression, relation: Relation) -> Expression | None:
             return None
         node = _rebuilt(node, items)
         relation = relation.relation
-    return node if isinstance(relation, Scan) else None
+    return node if isinstance(relation, Scan) and relation.place is None else None
 
 
 def _rebuilt(node: Any, items: dict[str, Expression]) -> Any:

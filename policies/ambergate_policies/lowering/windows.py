@@ -93,11 +93,15 @@ class Windows:
         partition = tuple(self.inner.lower(item) for item in over.partition)
         if not self.within_person(partition):
             raise self._refused(node, "a window must stay within one person", "add the person key to PARTITION BY")
-        order = tuple(self._ordering(item) for item in over.order)
+        order = tuple(self._ordering(item) for item in over.order if not self._is_same(item, partition))
         computed = self._computed(node)
         if computed.function not in _UNORDERED and not order:
             raise self._refused(node, f"{computed.function} needs ORDER BY in its window", "order by a date")
         return self._framed(node, computed, over, partition, order)
+
+    def _is_same(self, item: exp.Expr, partition: tuple[Expression, ...]) -> bool:
+        """A term that is the same for the whole partition, such as the person key, orders nothing."""
+        return isinstance(item.this, exp.Column) and self.inner.lower(item.this) in partition
 
     def _ordering(self, item: exp.Expr) -> Ordering:
         if not isinstance(item, exp.Ordered) or set(given(item)) - {"this", "desc", "nulls_first"}:
