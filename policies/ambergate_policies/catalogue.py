@@ -149,6 +149,15 @@ class Files(Document):
     optional: bool = Field(False, description="a table whose file is not delivered is landed empty")
 
 
+class PersonIndex(Document):
+    """What provisioning says of a project's table that also has the dense index of its persons (places.PERSON_INDEX).
+
+    `persons` may be off by a few; only the sizes of shares follow from it."""
+
+    persons: int = Field(ge=1, description="how many persons the project's index counts")
+    unique: bool = Field(False, description="no person has two rows")
+
+
 class Table(Document):
     """One table. A person table has rows that each belong to one person; a reference table is about nobody."""
 
@@ -156,6 +165,7 @@ class Table(Document):
     source: str
     kind: Literal["person", "reference"] = "person"
     owner: NameField | None = Field(None, description="name of the person key in a project's database")
+    index: PersonIndex | None = Field(None, description="written by provisioning into a project's own copy")
     files: Files | None = None
     spine: bool = Field(False, description="one of the tables that persons are made from when linking")
     sensitivity: Sensitivity | None = Field(

@@ -1,13 +1,15 @@
 """Certified execution: prove cheaply that a group is safe, and recount exactly only where the proof fails.
 
 The exact statistics (`statistics.py`) group by person first, which costs many times the plain query. Most groups are
-far from every threshold, and for those a proof is cheap (policy-kernel, section 3):
+far from every threshold, and for those a proof is cheap (policy-kernel, section 3). The plain aggregates are computed
+apart for some ranges of persons (`ranges.py`), which together are one pass over the tables:
 
-- persons: of BUCKETS shares of the persons, those with rows are a lower bound of the number of persons; and so is the
-  exact count over one person in SAMPLE, which also bounds how many are *without* what a condition asks for;
-- dominance: the largest of BUCKETS sums of absolute values, each over a share of the persons, is an upper bound of what
-  one person holds, and the two largest of what two persons hold; the squared deviations from the mean of each share
-  likewise bound what one person deviates.
+- persons: the ranges with rows, with values, with values that are not zero, with rows for which a condition does not
+  hold, are lower bounds of the numbers of such persons;
+- dominance: one person is in one range, so the largest sum of absolute values over a range is an upper bound of what
+  one person holds, and the two largest of what two persons hold; the squared deviations of a range likewise;
+- conditions: how many persons are *without* what a condition asks for is no sum over rows. It is counted exactly in a
+  sample of the persons, which is a lower bound too.
 
 The bounds go through the very rules that judge exact statistics. Where any rule has something to say, or a bound says
 nothing, the group is recounted exactly. So a certificate can err only towards a recount.
@@ -15,32 +17,37 @@ nothing, the group is recounted exactly. So a certificate can err only towards a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ambergate_policies.algebra.expressions import Aggregate, Measure
-from ambergate_policies.algebra.relations import Boundary, Scan
+from ambergate_policies.algebra.relations import Boundary
 from ambergate_policies.packs import RulePack
 from ambergate_policies.printing import OWNER, quoted
+from ambergate_policies.ranges import equal_ranges, indexed_persons, one_row_each, within_range
 from ambergate_policies.rules import judge
 from ambergate_policies.statistics import (
     CONDITIONS,
     HEAD,
     MAX_GROUPS,
     NUMBERS,
+    SPREAD,
     Cell,
     Statement,
     cell,
     is_presence,
 )
 
-SAMPLE = 32
-BUCKETS = 64
-CERTIFIABLE = frozenset(
-    {Measure.ROWS, Measure.PROPORTION, Measure.TOTAL, Measure.MEAN, Measure.DEVIATION, Measure.VARIANCE}
-)
-DOMINATED = frozenset({Measure.TOTAL, Measure.MEAN})
-_SPREADING = DOMINATED | {Measure.DEVIATION, Measure.VARIANCE}
+WORTHWHILE = 20_000
+"""Persons. With fewer the exact statement takes as long."""
+FEWEST_RANGES, MOST_RANGES = 16, 64
+SAMPLED, FEWEST_SAMPLED = 32, 8192
+"""One person in so many is in the sample, but at least so many persons."""
+_TOTALS = frozenset({Measure.TOTAL, Measure.MEAN})
+_SPREADS = frozenset(measure for measure, _ in SPREAD)
+_MAGNITUDES = _TOTALS | _SPREADS
+CERTIFIABLE = frozenset({Measure.ROWS, Measure.PROPORTION}) | _MAGNITUDES
 UNCERTAIN = "u"
 """The table of group keys that must be recounted, as the engine sees it."""
 
@@ -57,37 +64,54 @@ class Certified:
 
 
 def statement(boundary: Boundary, minimum: int) -> str | None:
-    """The cheap statement, with the columns of `statistics.statement`, or None where a measure has no certificate."""
-    if not isinstance(boundary.relation, Scan):  # a join would be computed once for each pass
-        return None
+    """The cheap statement, with the columns of `statistics.statement`, or None where there is no certificate or the
+    exact statement is as cheap."""
     if any(aggregate.measure not in CERTIFIABLE for aggregate in boundary.aggregates):
         return None
-    return _Certificate(boundary, minimum).text()
+    persons = indexed_persons(boundary.relation)
+    if persons is None or persons < WORTHWHILE or one_row_each(boundary.relation):
+        return None
+    ranges = max(FEWEST_RANGES, math.ceil(1.5 * minimum))  # by chance, a few have no person of a small group
+    return None if ranges > MOST_RANGES else _Certificate(boundary, minimum, persons, ranges).text()
 
 
 def certify(boundary: Boundary, pack: RulePack, rows: Sequence[Row]) -> Certified:
-    """Sort the groups into those that the bounds prove safe and those that need the exact count."""
+    """Sort the groups into those that the bounds prove safe and those that need the exact count. Everything is
+    recounted where most rows would be."""
     present = [row for row in rows if row[1]]
     width = len(boundary.keys)
     withheld = int(rows[0][0]) if rows and isinstance(rows[0][0], int) else 0
-    safe, uncertain = [], []
+    safe, uncertain, spent, all_rows = [], [], 0, 0
     for row in present:
+        size = _rows_of(boundary, row)
+        all_rows += size
         if _proven(boundary, pack, row):
             safe.append(row)
         else:
             uncertain.append(tuple(row[HEAD : HEAD + width]))
-    everything = bool(uncertain) and (not width or len(uncertain) * 4 > len(present))
+            spent += size
+    everything = bool(uncertain) and (not width or spent * 2 > all_rows)
     return Certified([], None, 0) if everything else Certified(safe, uncertain, withheld)
 
 
+def _numbers_of(boundary: Boundary, row: Row, index: int) -> Row:
+    first = HEAD + len(boundary.keys) + 1 + index * len(NUMBERS)
+    return row[first : first + len(NUMBERS)]
+
+
+def _rows_of(boundary: Boundary, row: Row) -> int:
+    """About how many rows a group has; 1 where no measure says."""
+    place = NUMBERS.index("rows")
+    known = [_numbers_of(boundary, row, index)[place] for index in range(len(boundary.aggregates))]
+    return max((number for number in known if isinstance(number, int)), default=1)
+
+
 def _proven(boundary: Boundary, pack: RulePack, row: Row) -> bool:
-    width = len(boundary.keys)
-    persons = row[HEAD + width]
+    persons = row[HEAD + len(boundary.keys)]
     if not isinstance(persons, int) or persons < pack.threshold.minimum:
         return False
     for index, aggregate in enumerate(boundary.aggregates):
-        first = HEAD + width + 1 + index * len(NUMBERS)
-        numbers = tuple(row[first : first + len(NUMBERS)])
+        numbers = tuple(_numbers_of(boundary, row, index))
         presence = is_presence(boundary, aggregate)
         bounds = cell(aggregate, persons, numbers, presence=presence)  # type: ignore[arg-type]
         if _silent(bounds) or any(True for _ in judge(bounds, pack)):
@@ -96,110 +120,188 @@ def _proven(boundary: Boundary, pack: RulePack, row: Row) -> bool:
 
 
 def _silent(bounds: Cell) -> bool:
-    """A count of persons that the sample did not see, though rows say that there are some: nothing is known."""
-    if bounds.counted > 0 and (bounds.contributing == 0 or (bounds.measure in _SPREADING and bounds.absolute <= 0)):
-        return True
-    if bounds.rows > 0 and bounds.domain == 0:
-        return True
+    """A bound of zero, where zero proves nothing; a rule could take it for the number itself."""
+    if bounds.measure in _MAGNITUDES:
+        return not (bounds.absolute > 0 and math.isfinite(bounds.spread) and math.isfinite(bounds.outlier))
     if bounds.complement is None:
-        return False
-    unseen = bounds.counted < bounds.rows and bounds.complement == 0
-    # Persons without any row that holds: the sample may miss a few, so none at all proves nothing.
-    return unseen or bounds.domain == bounds.contributing
+        return bounds.domain == 0
+    if 0 < bounds.counted == bounds.rows:
+        return False  # it holds for every row: then nobody is left out, and that is exact
+    without = bounds.domain - bounds.contributing
+    return bounds.contributing == 0 or bounds.complement == 0 or without <= 0
 
 
 class _Certificate(Statement):
     """Prints the cheap statement out of the same pieces as the exact one.
 
-    t: one pass over all rows, by group and share of the persons; p, g: the exact statistics of a sample of the persons,
-    needed only where a condition has a complement; v: spreads."""
+    j: the plain aggregates by range of persons and group; t: their merge; d: deviations from t's means; p, g: the exact
+    statistics of the sample, for the measures that are conditions."""
+
+    def __init__(self, boundary: Boundary, minimum: int, persons: int, ranges: int) -> None:
+        super().__init__(boundary, minimum)
+        self.ranges = list(equal_ranges(persons, ranges))
+        self.sample = max(persons // SAMPLED, min(persons, FEWEST_SAMPLED))
+        conditions = [index for index, aggregate in self.measures if _has_condition(aggregate)]
+        self.in_sample = {index: place for place, index in enumerate(conditions)}
+        """The measures that the sample counts, and their places in it."""
 
     def text(self) -> str:
-        sampled = any(_has_condition(aggregate) for _, aggregate in self.measures)
-        values = self.values()
-        parts = [self.base(), self._totals()]
-        parts += [self._sampled_partials(), self.groups()] if sampled else []
         deviations = self.deviations("j", "t")
-        parts += [part for part in (values, deviations) if part]
-        joined = "t" + (f" LEFT JOIN g ON {self.same_group('g', 't')}" if sampled else "")
-        for name in (["v"] if values else []) + (["d"] if deviations else []):
-            joined += f" LEFT JOIN {name} ON {self.same_group(name, 't')}"
-        few = f"r < {self.minimum}"
-        withheld = self.withheld("t", few, "j", "i") if self.keys else "(SELECT 0 AS withheld)"
+        parts = [self._ranges(), self._merged(), *self._sampled(), *([deviations] if deviations else [])]
+        joined = "t" + (f" LEFT JOIN g ON {self.same_group('g', 't')}" if self.in_sample else "")
+        joined += f" LEFT JOIN d ON {self.same_group('d', 't')}" if deviations else ""
+        withheld = self.withheld("t", f"r < {self.minimum}", "j", "i") if self.keys else "(SELECT 0 AS withheld)"
         passing = f" WHERE t.r >= {self.minimum}" if self.keys else ""
         items = [f"t.{key} AS {key}" for key in self.keys]
-        items.append(f"CAST({'coalesce(g.persons, 0)' if sampled else 't.persons'} AS BIGINT) AS persons")
+        persons = "greatest(t.persons, coalesce(g.persons, 0))" if self.in_sample else "t.persons"
+        items.append(f"CAST({persons} AS BIGINT) AS persons")
         items += [item for index, aggregate in self.measures for item in self._bounds(index, aggregate)]
         return (
             f"WITH {', '.join(parts)} SELECT w.withheld, x.* FROM {withheld} AS w LEFT JOIN "
             f"(SELECT true AS present, {', '.join(items)} FROM {joined}{passing} LIMIT {MAX_GROUPS + 1}) AS x ON true"
         )
 
-    def base(self) -> str:
-        return super().base().replace("base AS (", "base AS NOT MATERIALIZED (", 1)
+    # -- j: plain aggregates, apart for each range
 
-    def _totals(self) -> str:
-        inner, outer = [*self.keys, f"{_share(BUCKETS)} AS i", "count(*) AS r"], [*self.keys, "sum(r) AS r"]
+    def _ranges(self) -> str:
+        items = [*self.keys, "count(*) AS r"]
         for index, aggregate in self.own():
-            pairs = _totals(index, aggregate)
-            inner += [partial for partial, _ in pairs]
-            outer += [merged for _, merged in pairs]
-        shares = ", ".join([*self.keys, "i"])
-        outer.append("count(*) AS persons")
-        source = f"j AS (SELECT {', '.join(inner)} FROM base WHERE {quoted(OWNER)} IS NOT NULL GROUP BY {shares})"
+            items += self._of_range(index, aggregate)
         group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
-        return f"{source}, t AS (SELECT {', '.join(outer)} FROM j{group})"
+        texts = []
+        for place, (low, high) in enumerate(self.ranges):
+            rows = self.rows(within_range(self.boundary.relation, low, high), guarded=False)
+            texts.append(
+                f"(SELECT {place} AS i, {', '.join(items)} FROM ({rows}) AS b WHERE {quoted(OWNER)} IS NOT NULL{group})"
+            )
+        return f"j AS ({' UNION ALL '.join(texts)})"
 
-    def _sampled_partials(self) -> str:
-        return self.partials().replace(" IS NOT NULL GROUP BY", f" IS NOT NULL AND {_share(SAMPLE)} = 0 GROUP BY", 1)
+    def _of_range(self, index: int, aggregate: Aggregate) -> list[str]:
+        a, c, s = f"a{index}", f"c{index}", f"s{index}"
+        if aggregate.measure in CONDITIONS and aggregate.argument is None:
+            return []
+        if _has_condition(aggregate):
+            items = [f"count_if({a}) AS {c}"]
+            return [*items, f"count_if(d{index}) AS e{index}"] if aggregate.measure is Measure.PROPORTION else items
+        squares = f"coalesce(sum({a} * {a}), 0) AS q{index}"
+        if self._is_spread(index):  # no difference of large numbers here: it is the value that is shown
+            squares = f"coalesce(var_pop({_guarded(a)}) * count({a}), 0) AS w{index}, {squares}"
+        items = [f"count({a}) AS {c}", f"coalesce(sum({a}), 0) AS {s}", squares]
+        return [*items, f"count_if({a} <> 0) AS z{index}"] if self._is_total(index) else items
+
+    def _is_spread(self, slot: int) -> bool:
+        return any(self.slots[index] == slot and other.measure in _SPREADS for index, other in self.measures)
+
+    def _is_total(self, slot: int) -> bool:
+        return any(self.slots[index] == slot and other.measure is Measure.TOTAL for index, other in self.measures)
+
+    # -- t: the ranges together; how many of them have something; the two that have most
+
+    def _merged(self) -> str:
+        items = [*self.keys, "sum(r) AS r", "count_if(r > 0) AS persons"]
+        for index, aggregate in self.own():
+            items += self._of_group(index, aggregate)
+        group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
+        return f"t AS (SELECT {', '.join(items)} FROM j{group})"
+
+    def _of_group(self, index: int, aggregate: Aggregate) -> list[str]:
+        c, e, s, q = (f"{letter}{index}" for letter in "cesq")
+        if aggregate.measure in CONDITIONS and aggregate.argument is None:
+            return []
+        if _has_condition(aggregate):
+            whole = e if aggregate.measure is Measure.PROPORTION else "r"
+            items = [f"sum({c}) AS {c}", f"count_if({c} < {whole}) AS nn{index}"]
+            return [*items, f"sum({e}) AS {e}"] if whole == e else items
+        return [
+            f"sum({c}) AS {c}, count_if({c} > 0) AS nd{index}",
+            f"sum({s}) AS {s}",
+            f"sum({q}) AS {q}, count_if({q} > 0) AS nc{index}",
+            # Cauchy and Schwarz: no sum of absolute values of so many rows is larger. A trifle more for rounding.
+            f"max(sqrt({c} * {q}) * 1.000001, 2) AS top{index}",
+            *([f"sum(z{index}) AS z{index}"] if self._is_total(index) else []),
+        ]
+
+    # -- d: squared deviations, by range
+
+    def deviating(self) -> list[tuple[int, str]]:
+        found = []
+        for index, aggregate in self.own():
+            if aggregate.measure not in _MAGNITUDES:
+                continue
+            mean = f"(g.s{index} / g.c{index})"
+            if self._is_spread(index):
+                away = f"(p.s{index} - {mean} * p.c{index})"
+                deviation = f"p.w{index} + coalesce({away} * {away} / nullif(p.c{index}, 0), 0)"
+            else:
+                deviation = f"p.q{index} - 2 * {mean} * p.s{index} + {mean} * {mean} * p.c{index}"
+            found.append((index, f"greatest({deviation}, 0)"))
+        return found
+
+    # -- p, g: exactly, for some persons
+
+    def _sampled(self) -> list[str]:
+        if not self.in_sample:
+            return []
+        measures = tuple(self.boundary.aggregates[index] for index in self.in_sample)
+        relation = within_range(self.boundary.relation, None, self.sample)
+        sample = Statement(replace(self.boundary, relation=relation, aggregates=measures), self.minimum)
+        return [sample.base(), sample.partials(), sample.groups()]
 
     def _bounds(self, index: int, aggregate: Aggregate) -> list[str]:
         """NUMBERS: rows and values exact, persons as lower bounds, contributions as upper bounds."""
-        measure, slot = aggregate.measure, self.slots[index]
-        if measure is Measure.ROWS and aggregate.argument is None:
+        slot = self.slots[index]
+        if index in self.in_sample:
+            numbers = self._condition(index, slot, aggregate)
+        elif aggregate.measure is Measure.ROWS:
             numbers = {"domain": "t.persons", "contributing": "t.persons", "rows": "t.r", "counted": "t.r"}
-        elif _has_condition(aggregate):
-            whole = measure is Measure.ROWS
-            numbers = {"contributing": f"g.nc{slot}", "complement": f"g.nn{slot}", "counted": f"t.c{slot}"}
-            numbers |= {"domain": "g.persons" if whole else f"g.nd{slot}", "rows": "t.r" if whole else f"t.e{slot}"}
         else:
-            value = f"t.s{slot}" if measure in DOMINATED else f"v.v{index}"
-            numbers = {"domain": f"t.nd{slot}", "contributing": f"t.nc{slot}", "rows": f"t.c{slot}"}
-            numbers |= {"counted": f"t.z{slot}", "value": value, "absolute": f"abs(t.s{slot})"}
-            numbers |= {"largest": f"t.top{slot}[1]", "second": f"t.top{slot}[2]"}
-            numbers |= {"spread": f"d.b{slot}", "outlier": f"d.t{slot}"}
+            numbers = self._magnitude(slot, aggregate)
         kinds = ["BIGINT"] * 5 + ["DOUBLE"] * (len(NUMBERS) - 5)
         return [
             f"CAST({numbers.get(number, 'NULL')} AS {kind}) AS m{index}_{number}"
             for number, kind in zip(NUMBERS, kinds, strict=True)
         ]
 
+    def _condition(self, index: int, slot: int, aggregate: Aggregate) -> dict[str, str]:
+        """`domain` and `contributing` are of the sample both: their difference must be a lower bound."""
+        place, whole = self.in_sample[index], aggregate.measure is Measure.ROWS
+        return {
+            "domain": "g.persons" if whole else f"g.nd{place}",
+            "contributing": f"g.nc{place}",
+            "complement": f"greatest(coalesce(g.nn{place}, 0), t.nn{slot})",
+            "rows": "t.r" if whole else f"t.e{slot}",
+            "counted": f"t.c{slot}",
+        }
+
+    def _magnitude(self, slot: int, aggregate: Aggregate) -> dict[str, str]:
+        c, q, b = f"t.c{slot}", f"t.q{slot}", f"d.b{slot}"
+        # The exact statement takes numbers of 1e100 and more for no value. This one has them in its sums, and says so
+        # by an absolute sum of zero; likewise where all numbers are equal up to rounding.
+        sound = f"{q} < 1e200 AND {b} > 1e-12 * {q}"
+        value = f"t.s{slot}"
+        if (word := SPREAD.get((aggregate.measure, aggregate.population))) is not None:
+            rows = f"nullif({c} - 1, 0)" if word.endswith("samp") else c
+            value = f"sqrt({b} / {rows})" if word.startswith("stddev") else f"{b} / {rows}"
+        return {
+            "domain": f"t.nd{slot}",
+            "contributing": f"t.nc{slot}",
+            "rows": c,
+            "counted": f"t.z{slot}" if self._is_total(slot) else "NULL",
+            "value": value,
+            "absolute": f"CASE WHEN {sound} THEN abs(t.s{slot}) ELSE 0 END",
+            "largest": f"t.top{slot}[1]",
+            "second": f"t.top{slot}[2]",
+            "spread": b,
+            "outlier": f"d.t{slot} * 1.000001 + 1e-14 * {q}",
+        }
+
+
+def _guarded(value: str) -> str:
+    """An overflowing variance is an error of the engine, and would tell that somebody has so large a number."""
+    return f"CASE WHEN abs({value}) < 1e100 THEN {value} END"
+
 
 def _has_condition(aggregate: Aggregate) -> bool:
     return aggregate.measure is Measure.PROPORTION or (
         aggregate.measure in CONDITIONS and aggregate.argument is not None
     )
-
-
-def _share(parts: int) -> str:
-    """Which of so many parts a person falls into. SAMPLE and BUCKETS look at different bits of the hash."""
-    shift = 0 if parts == SAMPLE else 20
-    return f"((hash({quoted(OWNER)}) >> {shift}) % {parts})"
-
-
-def _totals(index: int, aggregate: Aggregate) -> list[tuple[str, str]]:
-    """For one measure: what is summed per share of the persons, and how the shares are merged."""
-    if aggregate.measure in CONDITIONS and aggregate.argument is None:
-        return []
-    c, e, s, z, w = (f"{letter}{index}" for letter in "ceszw")
-    if _has_condition(aggregate):
-        pairs = [(f"count_if(a{index}) AS {c}", f"sum({c}) AS {c}")]
-        domain = aggregate.measure is Measure.PROPORTION
-        return [*pairs, (f"count_if(d{index}) AS {e}", f"sum({e}) AS {e}")] if domain else pairs
-    return [
-        (f"count(a{index}) AS {c}", f"sum({c}) AS {c}, count_if({c} > 0) AS nd{index}"),
-        (f"count_if(a{index} <> 0) AS {z}", f"sum({z}) AS {z}, count_if({z} > 0) AS nc{index}"),
-        (f"sum(a{index}) AS {s}", f"sum({s}) AS {s}"),
-        (f"sum(a{index} * a{index}) AS q{index}", f"sum(q{index}) AS q{index}"),
-        (f"sum(abs(a{index})) AS {w}", f"max({w}, 2) AS top{index}"),
-    ]

@@ -12,6 +12,8 @@ DATABASE = "project"
 """The name under which the engine attaches a project's database."""
 COHORT = "cohort"
 """The one table in a cohort table's file. Its columns: the person key, if it is about persons, and c0, c1 ..."""
+PERSON_INDEX = "person index"
+"""The column of the dense person index in a project's tables, and the table that says whose number is which."""
 
 _COHORT_ID = re.compile(r"[0-9a-f]{16}")
 _PLACE = re.compile(r"cohort [0-9a-f]{16}")

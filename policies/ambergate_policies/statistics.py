@@ -35,6 +35,7 @@ from ambergate_policies.algebra.relations import (
     scans,
 )
 from ambergate_policies.printing import OWNER, columns_used, expression, handed_over, owner_of, quoted, relation
+from ambergate_policies.ranges import one_row_each
 
 MAX_GROUPS = 50_000
 HEAD = 2
@@ -172,11 +173,16 @@ class Statement:
     def __init__(self, boundary: Boundary, minimum: int, only: str | None = None) -> None:
         self.boundary = boundary
         self.only = only
+        self.used = columns_used(all_expressions(boundary))
         self.minimum = int(minimum)
         self.keys = [quoted(f"k{index}") for index in range(len(boundary.keys))]
         self.measures = list(enumerate(boundary.aggregates))
         self.slots = [_slot(boundary.aggregates, index) for index, _ in self.measures]
         """Measures of the same rows and the same argument share their inputs: `sum(x)`, `avg(x)` are one pass."""
+        self.one_row_each = one_row_each(boundary.relation) and all(
+            aggregate.measure in _OF_ROWS for aggregate in boundary.aggregates
+        )
+        """A row is all that there is of a person: then nothing is to be grouped by person first."""
 
     def own(self) -> list[tuple[int, Aggregate]]:
         """The measures that compute inputs of their own."""
@@ -224,15 +230,18 @@ class Statement:
 
     # -- base: the rows, with only what is needed, under names of ours
 
-    def base(self) -> str:
+    def rows(self, source: Relation, *, guarded: bool = True) -> str:
+        """The rows of the boundary's relation, or of `source` in its place. guarded: see `_inputs`."""
         boundary = self.boundary
         items = [f"{owner_of(boundary.owners)} AS {quoted(OWNER)}"]
         items += [f"{_key(key)} AS {name}" for key, name in zip(boundary.keys, self.keys, strict=True)]
         for index, aggregate in self.own():
-            items += _inputs(index, aggregate)
-        used = columns_used(all_expressions(boundary))
+            items += _inputs(index, aggregate, guarded=guarded)
         where = f" WHERE {expression(boundary.condition)}" if boundary.condition is not None else ""
-        text = f"SELECT {', '.join(items)} FROM {relation(boundary.relation, used)}{where}"
+        return f"SELECT {', '.join(items)} FROM {relation(source, self.used)}{where}"
+
+    def base(self) -> str:
+        text = self.rows(self.boundary.relation)
         if self.only is not None:
             text = f"SELECT * FROM ({text}) AS g SEMI JOIN {handed_over(self.only)} AS u ON {self.same_group('u')}"
         return f"base AS ({text})"
@@ -240,11 +249,19 @@ class Statement:
     # -- p: each person's partials per group
 
     def partials(self) -> str:
+        if self.one_row_each:
+            return self._rows_as_partials()
         items = [quoted(OWNER), *self.keys, "count(*) AS r"]
         for index, aggregate in self.own():
             items += _partials(index, aggregate)
         group = ", ".join([quoted(OWNER), *self.keys])
         return f"p AS (SELECT {', '.join(items)} FROM base WHERE {quoted(OWNER)} IS NOT NULL GROUP BY {group})"
+
+    def _rows_as_partials(self) -> str:
+        items = [quoted(OWNER), *self.keys, "1 AS r"]
+        for index, aggregate in self.own():
+            items += _of_one_row(index, aggregate)
+        return f"p AS (SELECT {', '.join(items)} FROM base WHERE {quoted(OWNER)} IS NOT NULL)"
 
     # -- g: the merge of the partials
 
@@ -353,6 +370,8 @@ class Statement:
 
 
 _MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN, *(measure for measure, _ in SPREAD), *WINDOWED})
+_OF_ROWS = _MAGNITUDES | CONDITIONS | {Measure.PROPORTION}
+"""Measures of which `_of_one_row` gives the partials."""
 
 
 def _key(key: Expression) -> str:
@@ -379,8 +398,9 @@ def _slot(aggregates: tuple[Aggregate, ...], index: int) -> int:
     )
 
 
-def _inputs(index: int, aggregate: Aggregate) -> list[str]:
-    """What `base` carries for a measure: `a` its argument, `d` its domain."""
+def _inputs(index: int, aggregate: Aggregate, *, guarded: bool = True) -> list[str]:
+    """What `base` carries for a measure: `a` its argument, `d` its domain. guarded: a number so large that a square or
+    a spread of it overflows is no value."""
     if aggregate.measure in pairs.PAIRS:
         return pairs.inputs(index, aggregate)
     argument = "NULL" if aggregate.argument is None else expression(aggregate.argument)
@@ -393,7 +413,8 @@ def _inputs(index: int, aggregate: Aggregate) -> list[str]:
     if aggregate.measure in _MAGNITUDES:
         # A number that no statistic can overflow on: an error would tell that somebody has a larger one. NaN is none.
         argument = f"TRY_CAST({argument} AS DOUBLE)"
-        argument = f"CASE WHEN abs({argument}) < 1e100 THEN {argument} END"
+        if guarded:
+            argument = f"CASE WHEN abs({argument}) < 1e100 THEN {argument} END"
     return [f"{argument} AS a{index}" if domain is None else f"CASE WHEN {domain} THEN {argument} END AS a{index}"]
 
 
@@ -410,6 +431,21 @@ def _partials(index: int, aggregate: Aggregate) -> list[str]:
         return [f"count(DISTINCT a{index}) AS c{index}"]
     sums = [f"sum(a{index}) AS s{index}", f"sum(a{index} * a{index}) AS q{index}"]
     return [*sums, f"count(a{index}) AS c{index}", f"count_if(a{index} <> 0) AS z{index}"]
+
+
+def _of_one_row(index: int, aggregate: Aggregate) -> list[str]:
+    """What `_partials` are of a single row."""
+    a, c = f"a{index}", f"c{index}"
+    if aggregate.measure in CONDITIONS:
+        return [] if aggregate.argument is None else [f"CAST({a} AS INTEGER) AS {c}"]
+    if aggregate.measure is Measure.PROPORTION:
+        return [f"CAST({a} AS INTEGER) AS {c}", f"CAST(d{index} AS INTEGER) AS e{index}"]
+    return [
+        f"{a} AS s{index}",
+        f"{a} * {a} AS q{index}",
+        f"CAST({a} IS NOT NULL AS INTEGER) AS {c}",
+        f"CAST(COALESCE({a} <> 0, false) AS INTEGER) AS z{index}",
+    ]
 
 
 def _merged(index: int, aggregate: Aggregate) -> list[str]:

@@ -32,7 +32,8 @@ class Scan:
     """A granted table under the kernel's alias, with the agreement's row filter below everything else.
 
     `owner` is the stored name of the person key; None makes the relation Public. `place`: the attached database of a
-    cohort table; None for a table of the project."""
+    cohort table; None for a table of the project. `persons`: how many persons the owner, being a dense index, counts;
+    None where it is a pseudonym. `unique`: no person has two rows."""
 
     source: str
     table: str
@@ -40,6 +41,8 @@ class Scan:
     owner: str | None
     row_filter: Expression | None
     place: str | None = None
+    persons: int | None = None
+    unique: bool = False
 
     @property
     def read_as(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sqlglot import exp
@@ -28,6 +28,7 @@ from ambergate_policies.catalogue import Catalogue, ColumnType, Role, Table
 from ambergate_policies.catalogue import Column as CatalogueColumn
 from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.text import Reading
+from ambergate_policies.places import PERSON_INDEX
 
 _MEASURABLE_ROLES = frozenset({Role.MEASURE, Role.QUASI, Role.REFERENCE})
 
@@ -111,6 +112,8 @@ class Names:
                 stored.append(ScannedColumn(column_name, _read_as(declared)))
         owner = Owner(source) if table.owner else None
         scan = Scan(source, name, tuple(stored), table.owner, self._row_filter(source, table, grant))
+        if table.index is not None:
+            scan = replace(scan, owner=PERSON_INDEX, persons=table.index.persons, unique=table.index.unique)
         return scan, Source(alias, columns, owner, table.owner, table, grant)
 
     def _row_filter(self, source: str, table: Table, grant: TableGrant) -> Expression | None:
