@@ -51,6 +51,13 @@ WRITTEN_IN_STEPS = {
         "SELECT code, count(*) FROM event WHERE code IN (SELECT code FROM event GROUP BY code "
         "HAVING count(DISTINCT person_id) > 200) GROUP BY code ORDER BY code"
     ),
+    "a cleared list with a missing value, and what is not in it": (
+        "SELECT code NOT IN (SELECT nullif(k, 'I10') FROM (SELECT code AS k, count(*) AS n FROM event GROUP BY code) "
+        "AS l) AS a, code IN (SELECT nullif(code, 'I10') FROM code_list) AS b, "
+        "nullif(code, 'E11') NOT IN (SELECT code FROM code_list WHERE code = 'none') AS c, "
+        "nullif(code, 'E11') NOT IN (SELECT code FROM code_list WHERE code = 'C50') AS d, count(*) "
+        "FROM event GROUP BY ALL ORDER BY count(*)"
+    ),
     "a step read twice": (
         "WITH t AS (SELECT sex, count(*) AS n FROM person GROUP BY sex) SELECT a.sex, a.n * 1.0 / b.n AS r "
         "FROM t a JOIN t b ON b.sex = 'F' ORDER BY a.sex"

@@ -29,7 +29,7 @@ from ambergate_policies.algebra.expressions import (
     walk,
 )
 from ambergate_policies.algebra.kinds import Kind, common
-from ambergate_policies.algebra.relations import Beside, Derived, Join, JoinKind, Partial, Relation
+from ambergate_policies.algebra.relations import Beside, Derived, Group, Join, JoinKind, Partial, Relation
 from ambergate_policies.lowering.aggregates import is_aggregate
 from ambergate_policies.lowering.expressions import coerce
 from ambergate_policies.lowering.person_level import PersonLevel
@@ -163,8 +163,21 @@ class Memberships:
         def on(source: str) -> Expression:
             return Comparison("=", part, Column(source, "c0", column.kind))
 
-        found = self._attach(relation, (), (("c0", column),), Not(IsNull(column)), on)
-        return _unknown_where_null(part, Not(IsNull(Column(found, "c0", column.kind))))
+        found = Not(
+            IsNull(Column(self._attach(relation, (), (("c0", column),), Not(IsNull(column)), on), "c0", column.kind))
+        )
+        unknown = Logical("AND", (*self._with_missing(relation, column, part), Literal(None, Kind.NULL)))
+        return Logical("OR", (found, unknown))
+
+    def _with_missing(self, relation: Relation, column: Expression, part: Expression) -> tuple[Expression, Expression]:
+        """When SQL cannot tell whether a value that was not found is in a list: the list has something, and the value
+        or one in the list is missing. Otherwise NOT IN would say what it does not say in the engine."""
+        source = self.names.fresh()
+        counted = ("a0", Partial("count", None, None)), ("a1", Partial("bool_or", IsNull(column), None))
+        listed = Derived(source, relation, (), (), None, group=Group((), counted))
+        self.rows.relation = Join(JoinKind.LEFT, self.rows.relation, listed, Literal(True, Kind.BOOL))
+        some = Comparison("<>", Column(source, "a0", Kind.INT), Literal(0, Kind.INT))
+        return some, Logical("OR", (IsNull(part), Column(source, "a1", Kind.BOOL)))
 
     # -- EXISTS
 
