@@ -11,6 +11,7 @@ from tests.attacks.corpus import Case, canaries_in, read, word_of
 from tests.small_project import gates
 
 from ambergate_extension.pipeline import Gate
+from ambergate_extension.replay import drop_cohorts
 
 CASES = read(Path(__file__).parent / "kernel")
 SECONDS = 3.0
@@ -19,14 +20,19 @@ SECONDS = 3.0
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_an_attack_gets_nothing(gate: Gate, case: Case) -> None:
+    verdicts = []
     for sql in case.steps:
         began = time.perf_counter()
         answer = gate.answer(sql)
         assert time.perf_counter() - began < SECONDS
         shown = gates.everything_shown(answer)
+        verdicts.append(answer.verdict)
         told = [mark for mark in canaries_in(shown) if mark not in sql]
         assert not told, f"{told} in {shown[:500]}"
     assert word_of(answer) in case.expect, gates.everything_shown(answer)[:500]
+    assert set(verdicts[:-1]) <= {"released"}, "a step that was to prepare the last one was not carried out"
+    if len(case.steps) > 1:
+        drop_cohorts(gate)
 
 
 def test_every_class_of_attack_has_cases() -> None:

@@ -19,6 +19,7 @@ from ambergate_datasets.keys import KeyStore
 from ambergate_datasets.landing import land
 from ambergate_datasets.provisioning import ProvisionReport, provision
 from ambergate_datasets.provisioning.build import build_tables
+from ambergate_datasets.state import private_folder
 from ambergate_policies.agreement import Agreement, read_agreement
 from ambergate_policies.catalogue import Catalogue, read_catalogue
 from ambergate_policies.errors import IntegrityError, OperatorError, Refused, UserError
@@ -383,3 +384,17 @@ def test_a_landing_that_changes_under_a_provisioning_stops_it(
     monkeypatch.setattr(run, "build_tables", build_while_landing)
     with pytest.raises(OperatorError, match="changed while"):
         provisioned(centre, agreement)
+
+
+def test_rows_derived_from_the_data_go_with_the_version_they_were_made_from(
+    centre: DataCentre, agreement: Agreement
+) -> None:
+    """Somebody in a cohort table may have objected since: a new version of the data leaves no file of it."""
+    provisioned(ready(centre), agreement)
+    cohort = private_folder(centre.state.cohorts("alpha")) / "0123456789abcdef.duckdb"
+    for path in (cohort, cohort.with_name(cohort.name + ".building")):
+        path.write_bytes(b"rows")
+    provisioned(centre, agreement)
+    assert cohort.exists(), "nothing was built again: the data are the same"
+    provisioned(centre, changed("version", "2"))
+    assert list(cohort.parent.iterdir()) == []
