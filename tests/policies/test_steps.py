@@ -56,7 +56,7 @@ WRITTEN_IN_STEPS = {
         "AS l) AS a, code IN (SELECT nullif(code, 'I10') FROM code_list) AS b, "
         "nullif(code, 'E11') NOT IN (SELECT code FROM code_list WHERE code = 'none') AS c, "
         "nullif(code, 'E11') NOT IN (SELECT code FROM code_list WHERE code = 'C50') AS d, count(*) "
-        "FROM event GROUP BY ALL ORDER BY count(*)"
+        "FROM event WHERE code IN (SELECT code FROM code_list) GROUP BY ALL ORDER BY count(*)"
     ),
     "a step read twice": (
         "WITH t AS (SELECT sex, count(*) AS n FROM person GROUP BY sex) SELECT a.sex, a.n * 1.0 / b.n AS r "

@@ -6,7 +6,7 @@ relations needs equality of their owners, so that every row still belongs to exa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -95,8 +95,20 @@ def conjuncts(node: exp.Expr) -> list[exp.Expr]:
 
 
 def scalar_subqueries(node: exp.Expr) -> list[exp.Subquery]:
-    """The subqueries of an expression that stand for one value."""
-    return [part for part in node.find_all(exp.Subquery) if not isinstance(part.parent, exp.In | exp.Exists)]
+    """The subqueries of an expression that stand for one value, outside of other subqueries."""
+    if isinstance(node, exp.Subquery):
+        return [node]
+    if isinstance(node, exp.Query | exp.Exists):
+        return []
+    parts = (part for key, part in _parts(node) if not (isinstance(node, exp.In) and key == "query"))
+    return [found for part in parts for found in scalar_subqueries(part)]
+
+
+def _parts(node: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
+    for key, value in node.args.items():
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, exp.Expr):
+                yield key, part
 
 
 class Membership(Protocol):
