@@ -28,6 +28,7 @@ from ambergate_extension.cohorts import CohortFiles, DataVersion, Keeping, Shelf
 from ambergate_extension.engine import EngineFailure, EngineProcess
 from ambergate_extension.execution import Engine, Execution, Shaped
 from ambergate_extension.store import HeldResult, HeldTable, State, Store
+from ambergate_policies.advice import Shown
 from ambergate_policies.agreement import Agreement, read_agreement
 from ambergate_policies.authorisation import Session
 from ambergate_policies.catalogue import Catalogue, read_catalogue
@@ -209,6 +210,7 @@ class Gate:
         execution = Execution(self._engine)
         execution.ms["check"] = (time.perf_counter() - began) * 1000
         shaped = execution.result(prepared)
+        shaped = replace(shaped, findings=self._commented(sql, shaped, cohorts))
         ms = {part: round(spent, 2) for part, spent in execution.ms.items()}
         return self._hold(sql, shaped, ms) if shaped.hold else self._release(sql, shaped, ms)
 
@@ -289,6 +291,15 @@ class Gate:
             return self._kernel.advised(refusal, self._session(), sql, self._now().date(), cohorts)
         except Exception:
             return refusal
+
+    def _commented(self, sql: str, shaped: Shaped, cohorts: Cohorts) -> tuple[Finding, ...]:
+        """The findings on a result with what would pass instead. Of a held result nothing has been shown."""
+        try:
+            shown = Shown() if shaped.hold else _shown(shaped)
+            today = self._now().date()
+            return self._kernel.commented(shaped.findings, shown, self._session(), sql, today, cohorts)
+        except Exception:
+            return shaped.findings
 
     def _fail(self, sql: str, finding: Finding, incident: str) -> Answer:
         return self._recorded(sql, Answer("failed", (finding,)), incident)
@@ -410,6 +421,14 @@ def digest(table: pa.Table) -> str:
     rows = [[_plain(value) for value in row.values()] for row in table.to_pylist()]
     text = json.dumps([table.column_names, rows], separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _shown(shaped: Shaped) -> Shown:
+    """What is about to be released of a result, as counts: its rows, and how many different values each column has."""
+    if all(finding.action is Decision.RELEASE for finding in shaped.findings):
+        return Shown()
+    different = {index: len(column.unique()) for index, column in enumerate(shaped.table.columns)}
+    return Shown(shaped.table.num_rows, different, shaped.withheld_groups)
 
 
 def _count_true(mask: pa.Table) -> int:

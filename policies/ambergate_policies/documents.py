@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
 from ambergate_policies.errors import UserError
+from ambergate_policies.spelling import nearest
 
 
 class Document(BaseModel):
@@ -51,10 +51,8 @@ def report(*problems: Problem) -> PydanticCustomError:
 def closest(word: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown word: the nearest known one, or what there is."""
     names = list(dict.fromkeys(known))
-    lowered = {name.lower(): name for name in names}
-    guess = next(iter(difflib.get_close_matches(word.lower(), list(lowered), n=1)), None)
-    if guess is not None:
-        return f"; did you mean {lowered[guess]!r}?"
+    if guesses := nearest(word, names):
+        return f"; did you mean {guesses[0]!r}?"
     return f"; there are: {', '.join(names[:20])}" if names else ""
 
 
@@ -154,8 +152,8 @@ def _one(name: str, node: yaml.Node | None, location: Location, text: str) -> st
 def _nearest_choice(word: str, expected: str) -> str:
     """Pydantic words the choices as `'a', 'b' or 'c'`; whoever chose none of them is shown all of them."""
     choices = re.findall(r"'([^']*)'", expected) or expected.split(" or ")
-    guess = next(iter(difflib.get_close_matches(word.lower(), choices, n=1)), None)
-    advice = f"; did you mean {guess!r}?" if guess else ""
+    guesses = nearest(word, choices)
+    advice = f"; did you mean {guesses[0]!r}?" if guesses else ""
     return f"{advice or ';'} possible: {', '.join(choices)}"
 
 
@@ -183,7 +181,7 @@ def _closest_key(model: type[BaseModel], location: Location) -> str | None:
         set(here.model_fields) if here else set(),
         {n for m in _models_within(model) for n in m.model_fields},
     ):
-        if found := difflib.get_close_matches(str(location[-1]), sorted(names), n=1):
+        if found := nearest(str(location[-1]), sorted(names)):
             return found[0]
     return None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from ambergate_policies import certificates, public, statistics
-from ambergate_policies.advice import advised
+from ambergate_policies.advice import Accepts, Shown, advised, explained, remarks
 from ambergate_policies.agreement import Agreement, Purpose
 from ambergate_policies.algebra.relations import PublicProgram, Relation, scans
 from ambergate_policies.authorisation import Session, obstacle, pack_obstacle
@@ -96,6 +96,20 @@ class Kernel:
         """The same refusal, with what is known of how to ask instead: a place for each finding, and for the first a
         rewrite that `understand` accepts."""
 
+        judge = self._judge(session, on, cohorts)
+        return QueryRefused(*advised(text, refusal.findings, self.catalogue, self.agreement, judge))
+
+    def commented(
+        self, findings: tuple[Finding, ...], shown: Shown, session: Session, text: str, on: date, cohorts: Cohorts
+    ) -> tuple[Finding, ...]:
+        """The findings on a result, with what would pass where something was suppressed, and remarks on the text."""
+        judge = self._judge(session, on, cohorts)
+        found = explained(text, findings, shown, self.catalogue, self.agreement, judge)
+        return (*found, *remarks(text, on, self.pack.threshold.minimum))
+
+    def _judge(self, session: Session, on: date, cohorts: Cohorts) -> Accepts:
+        """What a rewrite must pass: `understand`, as the session itself would."""
+
         def judge(candidate: str) -> Finding | None:
             try:
                 self.understand(session, candidate, on, cohorts)
@@ -103,7 +117,7 @@ class Kernel:
                 return refused.findings[0]
             return None
 
-        return QueryRefused(*advised(text, refusal.findings, self.catalogue, self.agreement, judge))
+        return judge
 
     def _creation(self, reading: Reading, written: Creation, known: KnownCohorts, purpose: Purpose) -> PreparedCohort:
         check_name(written, reading, self.catalogue, known.cohorts)

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from ambergate_policies.advice.cure import Cure
 from ambergate_policies.advice.question import Question
+from ambergate_policies.catalogue import Role
 
 _RENAMED = {
     "isnull": "coalesce",
@@ -62,7 +63,7 @@ def _of_a_text(question: Question) -> Iterator[str]:
         column = node.find(exp.Column)
         if column is None or column.sql(dialect="duckdb") not in word:
             continue
-        for other in ("count(DISTINCT {})", "median({})", "avg({})", "count({})"):
+        for other in _instead(question, column):
             if tree is None:
                 return
             written = other.format(column.sql(dialect="duckdb"))
@@ -71,6 +72,32 @@ def _of_a_text(question: Question) -> Iterator[str]:
                 if twin == node:
                     twin.replace(exp.maybe_parse(written, dialect="duckdb"))
             yield question.printed(copy)
+
+
+def _instead(question: Question, column: exp.Column) -> tuple[str, ...]:
+    """What says something of a column for a whole group: the middle of a number, how many kinds of anything else."""
+    declared = [
+        table.columns[name]
+        for _, table, columns in question.granted()
+        for name in columns
+        if name in table.columns and name.lower() == column.name.lower()
+    ]
+    if any(each.role is Role.MEASURE for each in declared):
+        return ("median({})", "avg({})", "count({})")
+    return ("count(DISTINCT {})", "count({})", "avg({})")
+
+
+def _most_common(question: Question) -> Iterator[str]:
+    """`mode(region)`: the groups, the largest first."""
+    select = question.select()
+    found = select.find(exp.Mode) if select is not None else None
+    column = found.find(exp.Column) if found is not None else None
+    if select is None or column is None or len(select.expressions) != 1 or select.args.get("group") is not None:
+        return
+    select.set("expressions", [column.copy(), exp.alias_(exp.Count(this=exp.Star()), "n")])
+    select.set("group", exp.Group(expressions=[column.copy()]))
+    ordered = select.order_by(exp.Ordered(this=exp.column("n"), desc=True)).limit(1)
+    yield question.printed(ordered)
 
 
 def _other_dialects(question: Question) -> Iterator[str]:
@@ -121,8 +148,14 @@ def _arithmetic_inside(question: Question) -> Iterator[str]:
 _FUNCTION = frozenset({"function", "aggregate"})
 CURES: tuple[Cure, ...] = (
     Cure("texts in a CASE that is averaged", frozenset({"measure", "type", "aggregate"}), _case_of_texts),
-    Cure("a function of another dialect", _FUNCTION, _other_dialects),
+    Cure(
+        "a function of another dialect",
+        _FUNCTION,
+        _other_dialects,
+        "this is DuckDB's SQL, where the function has another name or form",
+    ),
     Cure("a function spelt wrongly", _FUNCTION, _meant),
+    Cure("the most common value", frozenset({"aggregate"}), _most_common),
     Cure("an aggregate that shows single values", frozenset({"aggregate", "measure", "type"}), _of_a_text),
     Cure("arithmetic inside a measure", frozenset({"measure"}), _arithmetic_inside),
 )

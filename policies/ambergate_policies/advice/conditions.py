@@ -89,6 +89,16 @@ def _aggregate_in_where(question: Question) -> Iterator[str]:
     yield question.printed(select)
 
 
+def _grouped_by_an_aggregate(question: Question) -> Iterator[str]:
+    """`GROUP BY` of an aggregate: the other columns are what is grouped by."""
+    select = question.select()
+    if select is None or select.args.get("group") is None:
+        return
+    plain = [item.unalias().copy() for item in select.expressions if not has_aggregate(item)]
+    select.set("group", exp.Group(expressions=plain) if plain else None)
+    yield question.printed(select)
+
+
 def _chance(question: Question) -> Iterator[str]:
     """`WHERE random() < 0.1`: everybody instead of some."""
     yield from without_conjuncts(question, lambda part: bool(part.find(exp.Rand)) or "random" in part.sql().lower())
@@ -175,14 +185,34 @@ def _number_as_text(question: Question) -> Iterator[str]:
 
 
 _TYPE = frozenset({"type"})
-_OWNER = frozenset({"owner-opaque", "row-level"})
+_OWNER = frozenset({"owner-opaque"})
 CURES: tuple[Cure, ...] = (
     Cure("a condition on the person key", frozenset({"owner-opaque"}), _about_the_key),
     Cure("a function of the person key", _OWNER, _functions_of_the_key),
-    Cure("an aggregate in WHERE", frozenset({"aggregate"}), _aggregate_in_where),
-    Cure("a random sample", frozenset({"function"}), _chance),
-    Cure("a row number as a condition", frozenset({"unknown-column"}), _row_number),
-    Cure("a date written as people write it", _TYPE, _date_as_text),
-    Cure("a date compared with a year", _TYPE, _date_as_year),
-    Cure("a number in quotes, or a code without them", _TYPE, _number_as_text),
+    Cure(
+        "an aggregate in WHERE", frozenset({"aggregate"}), _aggregate_in_where, "conditions on groups stand in HAVING"
+    ),
+    Cure(
+        "an aggregate in GROUP BY",
+        frozenset({"aggregate"}),
+        _grouped_by_an_aggregate,
+        "group by the columns that are not aggregated",
+    ),
+    Cure("a random sample", frozenset({"function"}), _chance, "everybody is analysed; nothing may depend on chance"),
+    Cure(
+        "a row number as a condition", frozenset({"unknown-column"}), _row_number, "rows cannot be picked: count them"
+    ),
+    Cure(
+        "a date written as people write it",
+        _TYPE,
+        _date_as_text,
+        "write dates as DATE '2020-01-31'; here the day was taken to be first",
+    ),
+    Cure("a date compared with a year", _TYPE, _date_as_year, "compare the year: year(...)"),
+    Cure(
+        "a number in quotes, or a code without them",
+        _TYPE,
+        _number_as_text,
+        "compare numbers with numbers, and codes with texts in quotes",
+    ),
 )

@@ -11,6 +11,7 @@ from ambergate_policies.advice.question import Question
 @dataclass(frozen=True, slots=True)
 class Cure:
     """For one typical mistake: which rules refuse it, and the queries that may have been meant, likeliest first.
+    `says` is the hint where the refusal itself has none.
 
     `rewrites` reads only the text and what is granted; it never knows data, and it need not be right: what it yields
     is judged by the kernel."""
@@ -18,3 +19,4 @@ class Cure:
     mistake: str
     rules: frozenset[str]
     rewrites: Callable[[Question], Iterator[str]]
+    says: str = ""

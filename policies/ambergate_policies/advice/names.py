@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from sqlglot import exp
 
 from ambergate_policies.advice.cure import Cure
 from ambergate_policies.advice.question import Known, Question
+from ambergate_policies.spelling import nearest
 
 _SYNONYMS: tuple[tuple[frozenset[str], tuple[str, ...]], ...] = (
     (
@@ -32,7 +32,13 @@ _SYNONYMS: tuple[tuple[frozenset[str], tuple[str, ...]], ...] = (
     (frozenset({"date", "event_date"}), ("happened_on", "event_date", "issued_on", "admitted_on")),
 )
 """Words that people use, and what catalogues call the granted thing, nearest first."""
-_KEYS = frozenset({"person_id", "patient_id", "patid", "patient", "id", "pid", "person", "pseudonym", "study_id"})
+_KEYS = frozenset(
+    {
+        "person_id", "patient_id", "patid", "patient", "id", "pid", "person", "pseudonym", "study_id", "nhs_number",
+        "nhsno", "encrypted_hesid", "token_person_id", "subject_id", "eid", "alf",
+    }
+)  # fmt: skip
+"""What people call the person key."""
 
 
 def _quoted_text(question: Question) -> Iterator[str]:
@@ -49,12 +55,19 @@ def _quoted_text(question: Question) -> Iterator[str]:
 def _table(question: Question) -> Iterator[str]:
     word = _last_word(question.fragment)
     names = [name for name, _, _ in question.granted()]
-    lowered = {name.lower(): name for name in names}
-    for guess in difflib.get_close_matches(word.lower(), list(lowered), n=2, cutoff=0.5):
-        yield question.renamed(word, lowered[guess])
-    if "." in question.fragment and word.lower() in lowered:
-        start = question.finding.span.start if question.finding.span else 0
-        yield question.replaced(start, start + len(question.fragment), lowered[word.lower()])
+    span = question.finding.span
+    if question.fragment.startswith("'") and span is not None:  # a file, or a name in the wrong quotes
+        stem = question.fragment.strip("'").split("/")[-1].split(".")[0]
+        for guess in nearest(stem, names, cutoff=0.5):
+            yield question.replaced(span.start, span.end, guess)
+        return
+    if "." in question.fragment:  # a schema: there is none
+        granted = [name for name in names if name.lower() == word.lower()]
+        if granted and span is not None:
+            yield question.replaced(span.start, span.end, granted[0])
+        return
+    for guess in nearest(word, names, most=2, cutoff=0.5):
+        yield question.renamed(word, guess)
 
 
 def _column(question: Question) -> Iterator[str]:
@@ -68,8 +81,8 @@ def _column(question: Question) -> Iterator[str]:
     granted = [name for known in named for name in known.granted]
     for known in named:
         yield from (question.renamed(word, name) for name in _derived(known, word))
-    for guess in difflib.get_close_matches(word.lower(), [name.lower() for name in granted], n=2):
-        yield question.renamed(word, next(name for name in granted if name.lower() == guess))
+    for guess in nearest(word, granted, most=2):
+        yield question.renamed(word, guess)
     for words, meant in _SYNONYMS:
         if word.lower() in words:
             yield from (question.renamed(word, name) for name in meant if name in granted)
@@ -162,10 +175,10 @@ def _qualifier(fragment: str) -> str:
 
 _UNKNOWN = frozenset({"unknown-column"})
 CURES: tuple[Cure, ...] = (
-    Cure("a text in double quotes", _UNKNOWN, _quoted_text),
+    Cure("a text in double quotes", _UNKNOWN, _quoted_text, "double quotes are for names: put texts in single quotes"),
     Cure("a table's name misspelt, or with a schema", frozenset({"unknown-table"}), _table),
     Cure("a column misspelt, not granted, or named by another word", _UNKNOWN, _column),
-    Cure("a column of another table", _UNKNOWN, _elsewhere),
+    Cure("a column of another table", _UNKNOWN, _elsewhere, "join the table that has it, on the person key"),
     Cure("ordering by an alias that is not there", _UNKNOWN, _dropped),
     Cure("a name that several tables have", frozenset({"ambiguous"}), _unambiguous),
 )

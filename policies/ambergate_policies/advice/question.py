@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlglot
 from sqlglot import Token, TokenType, exp
@@ -25,11 +25,20 @@ class Known:
     name: str
     table: Table
     granted: tuple[str, ...]
+    keyed: bool = True
 
     @property
     def owner(self) -> str | None:
-        """The person key as the query can write it."""
-        return None if self.table.owner is None else f"{self.alias}.{self.table.owner}"
+        """The person key as the query can write it; None for a reference table, or where a subquery drops it."""
+        return f"{self.alias}.{self.table.owner}" if self.table.owner and self.keyed else None
+
+    def seen_through(self, select: exp.Select, alias: str) -> Known:
+        """The same table as a query around a subquery over it sees it."""
+        names = {item.alias_or_name.lower() for item in select.expressions}
+        if any(item.is_star for item in select.expressions):
+            return replace(self, alias=alias)
+        visible = tuple(name for name in self.granted if name.lower() in names)
+        return replace(self, alias=alias, granted=visible, keyed=str(self.table.owner).lower() in names)
 
     def column(self, name: str) -> Column | None:
         """The granted column of that name."""
@@ -74,7 +83,8 @@ class Question:
 
     def printed(self, tree: exp.Expr) -> str:
         """A changed tree as SQL, on as many lines as the researcher's own."""
-        return str(tree.sql(dialect="duckdb", pretty="\n" in self.text.strip()))
+        lines = "\n" in self.text.strip()
+        return str(tree.sql(dialect="duckdb", pretty=lines, normalize_functions="lower"))
 
     def replaced(self, start: int, end: int, new: str) -> str:
         """The text with a stretch of it written anew."""
@@ -95,9 +105,14 @@ class Question:
                 yield grant.table, table, grant.columns
 
     def tables(self, node: exp.Expr) -> list[Known]:
-        """The granted tables of one SELECT's own FROM and joins, in the order of the text."""
+        """The granted tables of one SELECT's own FROM and joins, in the order of the text; a subquery or a part of
+        WITH stands for the person table in it, with the columns that it lets through."""
         found = []
         for item in from_items(node):
+            inner = _inner(node, item)
+            if inner is not None:
+                found += [known.seen_through(inner, item.alias_or_name) for known in self.tables(inner)[:1]]
+                continue
             for name, table, columns in self.granted():
                 if isinstance(item, exp.Table) and item.name.lower() == name.lower():
                     found.append(Known(item.alias_or_name, name, table, columns))
@@ -111,6 +126,20 @@ def from_items(select: exp.Expr) -> Iterator[exp.Expr]:
         yield clause.this
         yield from (join.this for join in clause.this.args.get("joins") or ())
     yield from (join.this for join in select.args.get("joins") or ())
+
+
+def _inner(node: exp.Expr, item: exp.Expr) -> exp.Select | None:
+    """The SELECT behind a subquery, or behind a name of the WITH in reach."""
+    if isinstance(item, exp.Subquery):
+        return item.this if isinstance(item.this, exp.Select) else None
+    above: exp.Expr | None = node
+    while above is not None and isinstance(item, exp.Table):
+        clause = above.args.get("with_")
+        for part in clause.expressions if clause is not None else ():
+            if part.alias.lower() == item.name.lower() and isinstance(part.this, exp.Select) and part.this is not node:
+                return part.this
+        above = above.parent
+    return None
 
 
 def has_aggregate(node: exp.Expr) -> bool:

@@ -14,16 +14,17 @@ from ambergate_policies.advice.conditions import CURES as CONDITIONS
 from ambergate_policies.advice.cure import Cure
 from ambergate_policies.advice.joins import CURES as JOINS
 from ambergate_policies.advice.names import CURES as NAMES
+from ambergate_policies.advice.places import located
 from ambergate_policies.advice.question import Question
 from ambergate_policies.advice.rows import CURES as ROWS
 from ambergate_policies.advice.statements import CURES as STATEMENTS
-from ambergate_policies.advice.statements import located
 from ambergate_policies.agreement import Agreement
 from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.verdict import Decision, Finding
 
-LONGEST_TEXT = 6_000
+LONGEST_TEXT = 4_000
 MOST_TRIALS = 24
+MOST_CHARACTERS = 48_000
 DEEPEST = 4
 CURES: tuple[Cure, ...] = (*STATEMENTS, *NAMES, *JOINS, *CONDITIONS, *AGGREGATES, *ROWS)
 
@@ -33,41 +34,42 @@ Accepts = Callable[[str], Finding | None]
 
 @dataclass(slots=True)
 class _Search:
-    """One search for a rewrite. `seen`: the texts that have been judged, by lower case without spaces."""
+    """One search for a rewrite. `seen`: the texts that have been judged, by lower case without spaces; `characters`:
+    how long they were together, which bounds the time that a search can take."""
 
     catalogue: Catalogue
     agreement: Agreement
     accepts: Accepts
     seen: set[str]
     trials: int = 0
+    characters: int = 0
 
-    def repaired(self, text: str, finding: Finding, depth: int) -> str | None:
+    def repaired(self, text: str, finding: Finding, depth: int) -> tuple[str, Cure] | None:
+        """An accepted query, and the cure that began it."""
         question = Question(text, finding, self.catalogue, self.agreement)
-        refused: list[tuple[str, Finding]] = []
-        for candidate in self._fresh(question):
+        refused: list[tuple[str, Finding, Cure]] = []
+        for candidate, cure in self._fresh(question):
             obstacle = self._judge(candidate)
             if obstacle is None:
-                return candidate
-            refused.append((candidate, obstacle))
-        if depth < DEEPEST:
-            for candidate, obstacle in refused:
-                if found := self.repaired(candidate, obstacle, depth + 1):
-                    return found
+                return candidate, cure
+            refused.append((candidate, obstacle, cure))
+        for candidate, obstacle, cure in refused if depth < DEEPEST else ():
+            if found := self.repaired(candidate, obstacle, depth + 1):
+                return found[0], cure
         return None
 
-    def _fresh(self, question: Question) -> Iterator[str]:
+    def _fresh(self, question: Question) -> Iterator[tuple[str, Cure]]:
         for cure in CURES:
-            if question.finding.rule not in cure.rules:
-                continue
-            for candidate in _tried(cure, question):
+            for candidate in _tried(cure, question) if question.finding.rule in cure.rules else ():
                 key = "".join(candidate.split()).lower()
-                if key not in self.seen and self.trials < MOST_TRIALS:
+                if key not in self.seen and self.trials < MOST_TRIALS and self.characters < MOST_CHARACTERS:
                     self.seen.add(key)
-                    yield candidate.strip()
+                    yield candidate.strip(), cure
 
     def _judge(self, candidate: str) -> Finding | None:
         """The first finding that refuses a candidate; one that cannot even be judged is not offered."""
         self.trials += 1
+        self.characters += len(candidate)
         try:
             return self.accepts(candidate)
         except Exception:
@@ -90,5 +92,8 @@ def advised(
     if not placed or len(text) > LONGEST_TEXT or placed[0].rule == "size":
         return placed
     search = _Search(catalogue, agreement, accepts, {"".join(text.split()).lower()})
-    rewrite = search.repaired(text, placed[0], 1)
-    return (replace(placed[0], rewrite=rewrite), *placed[1:]) if rewrite else placed
+    found = search.repaired(text, placed[0], 1)
+    if found is None:
+        return placed
+    rewrite, cure = found
+    return (replace(placed[0], rewrite=rewrite, hint=placed[0].hint or cure.says or None), *placed[1:])

@@ -127,20 +127,21 @@ def _one_row_per_person(question: Question) -> Iterator[str]:
     """`SELECT person_id, count(*) ... GROUP BY person_id`: what each person has, then over the persons."""
     select = question.select()
     group = select.args.get("group") if select is not None else None
-    if select is None or group is None:
+    if select is None or group is None or not _groups_by_key(question, select):
         return
     inner, measured = select.copy(), []
     for key in ("order", "limit", "offset"):
         inner.set(key, None)
     for number, item in enumerate(inner.expressions):
         if has_aggregate(item):
-            name = item.alias or f"value_{number}"
+            name = item.alias or _named_after(item, number)
             item.replace(exp.alias_(item.unalias().copy(), name))
             measured.append((name, item.unalias()))
     if not measured:
         return
     name, aggregate = measured[0]
-    for outer in _over_persons(name, aggregate):
+    declared = _declared(aggregate.find(exp.Column) or aggregate, question.tables(select))
+    for outer in _over_persons(name, aggregate, declared):
         query = f"SELECT {outer} FROM ({inner.sql(dialect='duckdb')}) AS per_person"
         if not outer.startswith(("avg", "count(*) AS persons")):
             query += f" GROUP BY {outer.split(',')[0].split(' AS ')[0]}"
@@ -148,12 +149,30 @@ def _one_row_per_person(question: Question) -> Iterator[str]:
         yield question.printed(tree)
 
 
-def _over_persons(name: str, aggregate: exp.Expr) -> Iterator[str]:
+def _groups_by_key(question: Question, select: exp.Select) -> bool:
+    """Whether the person key is among the groups: by name, by position, or among GROUP BY ALL."""
+    group = select.args["group"]
+    keyed = {str(n) for n, item in enumerate(select.expressions, 1) if _is_key(question, item.unalias())}
+    if group.args.get("all"):
+        return bool(keyed)
+    return any(_is_key(question, item) or item.sql() in keyed for item in group.expressions)
+
+
+def _named_after(item: exp.Expr, number: int) -> str:
+    """A name for one person's own aggregate: `n` for a count, else after what it is of."""
+    column = item.find(exp.Column)
+    if isinstance(item, exp.Count) or column is None:
+        return "n" if isinstance(item, exp.Count) else f"value_{number}"
+    return f"{item.key}_{column.name}".lower()
+
+
+def _over_persons(name: str, aggregate: exp.Expr, declared: Column | None) -> Iterator[str]:
     """What may be said over all persons of one person's number, date or count."""
     if isinstance(aggregate, exp.Count):
         yield f"{name}, count(*) AS persons"
+    if declared is not None and declared.type in _DATES:
+        yield f"year({name}) AS {name}_year, count(*) AS persons"
     yield f"avg({name}) AS mean_{name}, count(*) AS persons"
-    yield f"year({name}) AS {name}_year, count(*) AS persons"
     yield f"{name}, count(*) AS persons"
     yield "count(*) AS persons"
 
@@ -194,11 +213,31 @@ def _around_first_events(question: Question) -> Iterator[str]:
     yield question.printed(exp.maybe_parse(text, dialect="duckdb"))
 
 
+def _set_of_persons(question: Question) -> Iterator[str]:
+    """`SELECT person_id ... INTERSECT SELECT person_id ...`: how many persons that are."""
+    tree = question.tree()
+    if not isinstance(tree, exp.SetOperation):
+        return
+    first: exp.Expr = tree
+    while isinstance(first, exp.SetOperation):
+        first = first.this
+    key = next((item for item in first.expressions if _is_key(question, item.unalias())), None)
+    if key is not None:
+        text = f"SELECT count(DISTINCT {key.alias_or_name}) AS persons FROM ({tree.sql(dialect='duckdb')}) AS together"
+        yield question.printed(exp.maybe_parse(text, dialect="duckdb"))
+
+
 _ROWS = frozenset({"row-level", "owner-opaque"})
 CURES: tuple[Cure, ...] = (
+    Cure("persons of a set operation", _ROWS | {"set-operation"}, _set_of_persons),
     Cure("QUALIFY in the outermost SELECT", frozenset({"window", "row-level"}), _around_first_events),
-    Cure("LIMIT or a sample below the result", frozenset({"row-level", "syntax"}), _without_limit),
-    Cure("a column missing in GROUP BY", _ROWS, _missing_key),
+    Cure(
+        "LIMIT or a sample below the result",
+        frozenset({"row-level", "syntax"}),
+        _without_limit,
+        "no rows can be picked: ask about all of them",
+    ),
     Cure("one row per person", _ROWS, _one_row_per_person),
-    Cure("a list of rows", _ROWS | {"window", "unknown-column", "linkage"}, _counted),
+    Cure("a column missing in GROUP BY", _ROWS, _missing_key),
+    Cure("a list of rows", _ROWS | {"window", "unknown-column", "linkage"}, _counted, "count or average them"),
 )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from sqlglot import TokenType
-from sqlglot.errors import SqlglotError
-from sqlglot.tokens import Tokenizer
 
 from ambergate_policies.advice.cure import Cure
+from ambergate_policies.advice.places import statements
 from ambergate_policies.advice.question import Question
 from ambergate_policies.catalogue import Role
-from ambergate_policies.verdict import Finding, Span
+from ambergate_policies.spelling import nearest
 
 _KEYWORDS = ("SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "JOIN", "DISTINCT", "BETWEEN", "USING",
              "LEFT", "INNER", "WITH", "BY", "ON", "AS", "AND")  # fmt: skip
@@ -34,24 +31,6 @@ def _each_alone(question: Question) -> Iterator[str]:
         yield from reversed(parts)
 
 
-def statements(text: str) -> list[tuple[int, str]]:
-    """The statements of a text with the place where each begins."""
-    try:
-        tokens = Tokenizer(dialect="duckdb").tokenize(text)
-    except (SqlglotError, RecursionError, ValueError):
-        return [(0, text)]
-    found: list[tuple[int, str]] = []
-    first: int | None = None
-    for token in tokens:
-        if token.token_type is TokenType.SEMICOLON:
-            if first is not None:
-                found.append((first, text[first : token.start].strip()))
-            first = None
-        elif first is None:
-            first = token.start
-    return [*found, (first, text[first:].strip())] if first is not None else found
-
-
 def _kept_table(question: Question) -> Iterator[str]:
     """CREATE VIEW, CREATE TEMP TABLE, SELECT INTO: a cohort table, or the question alone."""
     if match := _VIEW.match(question.text):
@@ -59,7 +38,9 @@ def _kept_table(question: Question) -> Iterator[str]:
         yield f"CREATE OR REPLACE TABLE {match[1].strip('#')} AS {rest}"
         yield rest
     if match := _INTO.search(question.text):
-        yield question.text[: match.start()] + question.text[match.end() :]
+        rest = question.text[: match.start()] + question.text[match.end() :]
+        yield f"CREATE OR REPLACE TABLE {match[1]} AS {rest}"
+        yield rest
 
 
 def _inside(question: Question) -> Iterator[str]:
@@ -113,8 +94,7 @@ def _keyword(question: Question) -> Iterator[str]:
 
 def _keywords_like(word: str) -> list[str]:
     """Keywords with the same letters, then those spelt alike."""
-    same = [each for each in _KEYWORDS if sorted(each) == sorted(word)]
-    return list(dict.fromkeys([*same, *difflib.get_close_matches(word, _KEYWORDS, n=2, cutoff=0.6)]))
+    return nearest(word, _KEYWORDS, most=2)
 
 
 def _comma(question: Question) -> Iterator[str]:
@@ -152,29 +132,33 @@ def _empty_clause(question: Question) -> Iterator[str]:
     yield re.sub(r"\s+(?:GROUP\s+BY|ORDER\s+BY|WHERE|HAVING|AND)\s*;?\s*$", "", question.text, flags=re.I)
 
 
-def located(text: str, finding: Finding) -> Finding:
-    """A finding about a whole statement, with its place: the second statement, or the first word."""
-    if finding.span is not None or finding.rule not in ("statement", "syntax", "size"):
-        return finding
-    parts = statements(text)
-    if not parts or not text.strip():
-        return finding
-    start, statement = parts[1] if len(parts) > 1 else parts[0]
-    width = len(statement) if len(parts) > 1 else len(statement.split(None, 1)[0])
-    span = Span.within(text, start, start + width)
-    return replace(finding, span=span, fragment=text[span.start : span.end])
-
-
 _STATEMENT = frozenset({"statement", "syntax"})
 CURES: tuple[Cure, ...] = (
     Cure("several statements", _STATEMENT, _each_alone),
-    Cure("a view or a temporary table", _STATEMENT | {"row-level"}, _kept_table),
+    Cure(
+        "a view or a temporary table",
+        _STATEMENT | {"row-level"},
+        _kept_table,
+        "CREATE [OR REPLACE] TABLE name AS SELECT person_id, ... keeps rows of persons inside, under a name",
+    ),
     Cure("EXPLAIN or COPY", _STATEMENT, _inside),
     Cure("metadata of the engine", _STATEMENT | {"unknown-table"}, _metadata),
     Cure("SUMMARIZE", _STATEMENT, _summary),
-    Cure("TOP", frozenset({"syntax"}), _without_top),
-    Cure("a clause with nothing in it", frozenset({"syntax", "row-level"}), _empty_clause),
-    Cure("a keyword misspelt", frozenset({"syntax", "unknown-table", "row-level", "statement"}), _keyword),
-    Cure("a comma missing or too many", frozenset({"syntax", "unknown-column", "row-level"}), _comma),
-    Cure("brackets that do not match", frozenset({"syntax"}), _bracket),
+    Cure("TOP", frozenset({"syntax"}), _without_top, "there is no TOP: a result may end in LIMIT"),
+    Cure(
+        "a clause with nothing in it", frozenset({"syntax", "row-level"}), _empty_clause, "a clause has nothing in it"
+    ),
+    Cure(
+        "a keyword misspelt",
+        frozenset({"syntax", "unknown-table", "row-level", "statement"}),
+        _keyword,
+        "a keyword seems to be misspelt",
+    ),
+    Cure(
+        "a comma missing or too many",
+        frozenset({"syntax", "unknown-column", "row-level"}),
+        _comma,
+        "a comma seems to be missing, or to be one too many",
+    ),
+    Cure("brackets that do not match", frozenset({"syntax"}), _bracket, "the brackets do not match"),
 )
