@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -29,6 +28,7 @@ from ambergate_policies.catalogue import Column as CatalogueColumn
 from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.places import PERSON_INDEX
+from ambergate_policies.spelling import nearest
 
 _MEASURABLE_ROLES = frozenset({Role.MEASURE, Role.QUASI, Role.REFERENCE})
 
@@ -136,7 +136,7 @@ class Names:
     def _unknown_table(self, node: exp.Table, word: str) -> Exception:
         granted = [self.tables[name][0] for name in self.grants if name in self.tables]
         reference = self.agreement.agreement
-        close = difflib.get_close_matches(word.lower(), [name.lower() for name in granted], n=1)
+        close = nearest(word, granted)
         if word.lower() in self.tables:
             message = f"the table {self.tables[word.lower()][0]!r} is not in agreement {reference}"
             clause = "data"
@@ -176,12 +176,31 @@ class Names:
                     f"the column {known[word.lower()]!r} of {source.grant.table} is not in agreement {reference}, "
                     f"clause {source.grant.clause}"
                 )
+                made = _made_from(source.table, source.grant, known[word.lower()])
                 hint = f"clause {source.grant.clause} grants: {', '.join(source.grant.columns)}"
+                hint = f"{' and '.join(made)} is granted instead; {hint}" if made else hint
                 return self.reading.refuse("unknown-column", message, node, hint=hint, clause=source.grant.clause)
         names = sorted({name for source in sources for name in source.columns})
-        close = difflib.get_close_matches(word.lower(), names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "columns here: " + ", ".join(names[:40])
+        hint = self._column_hint(node, word, names)
         return self.reading.refuse("unknown-column", f"there is no column {word!r}", node, hint=hint)
+
+    def _column_hint(self, node: exp.Column, word: str, names: list[str]) -> str:
+        """What was probably meant by a column that is nowhere in the query's tables."""
+        elsewhere = [grant.table for grant in self.grants.values() if word.lower() in map(str.lower, grant.columns)]
+        if elsewhere:
+            return f"{' and '.join(elsewhere)} has it: join it on the person key"
+        if close := nearest(word, names):
+            return f"did you mean {close[0]!r}?"
+        if isinstance(node.this, exp.Identifier) and node.this.args.get("quoted"):
+            return "double quotes are for names: put texts in single quotes"
+        return "columns here: " + ", ".join(names[:40])
+
+
+def _made_from(table: Table, grant: TableGrant, name: str) -> list[str]:
+    """The granted columns that are coarser forms of one that is not granted."""
+    roots = {name, table.columns[name].derive_from or name}
+    columns = table.columns
+    return [each for each in grant.columns if each in columns and (columns[each].derive_from or each) in roots]
 
 
 def _in_source(source: Source, word: str) -> Expression | None:
