@@ -36,10 +36,11 @@ class ClearedFrame(pd.DataFrame):
         return pd.DataFrame
 
     def __repr__(self) -> str:
-        return "\n".join(part for part in (repr(self._shown()), self._note()) if part)
+        table = "" if self.columns.empty else repr(self._shown())  # a statement that made a table: only what was done
+        return "\n".join(part for part in (table, self._note()) if part)
 
     def _repr_html_(self) -> str:
-        table = self._shown()._repr_html_()  # type: ignore[operator]
+        table = "" if self.columns.empty else self._shown()._repr_html_()  # type: ignore[operator]
         return f"{table or ''}{note_html(self._note())}"
 
     def _shown(self) -> pd.DataFrame:
@@ -93,10 +94,11 @@ _CELLS = {"name": "column", "type": "type", "title": "meaning", "units": "units"
 
 
 class GrantedTables:
-    """What the agreement grants, for `%tables`; one table's columns where a name is given."""
+    """What the agreement grants and what the project has made of it, for `%tables`; one table's columns where a name
+    is given."""
 
     def __init__(self, catalogue: Mapping[str, Any], only: str = "") -> None:
-        listed: Sequence[Mapping[str, Any]] = catalogue.get("tables", [])
+        listed: Sequence[Mapping[str, Any]] = [*catalogue.get("tables", []), *catalogue.get("cohorts", [])]
         self._head = _head(catalogue)
         self._only = only
         self._tables = [table for table in listed if not only or str(table.get("name", "")).lower() == only.lower()]
@@ -128,7 +130,7 @@ def _head(catalogue: Mapping[str, Any]) -> str:
 
 def _lines(table: Mapping[str, Any]) -> list[str]:
     columns = [f"  {_text(c, 'name'):<20} {_text(c, 'type'):<12} {_text(c, 'title')}" for c in table.get("columns", [])]
-    return [_titled(table), *columns]
+    return [_titled(table), *columns, *(f"  {line}" for line in _definition(table))]
 
 
 def _table_html(table: Mapping[str, Any], *, shown: bool) -> str:
@@ -138,16 +140,27 @@ def _table_html(table: Mapping[str, Any], *, shown: bool) -> str:
         for column in table.get("columns", [])
     ]
     head = "".join(f"<th {left}>{name}</th>" for name in _CELLS.values())
+    definition = "\n".join(_definition(table))
+    made = f'<pre style="margin: .2em 0">{escape(definition)}</pre>' if definition else ""
     return (
         f"<details{' open' if shown else ''}><summary><strong>{escape(_titled(table))}</strong></summary>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></details>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{made}</details>"
     )
 
 
 def _titled(table: Mapping[str, Any]) -> str:
-    more = [f"clause {table['clause']}" if table.get("clause") else "", _text(table, "period")]
+    more = [
+        f"clause {table['clause']}" if table.get("clause") else "",
+        _text(table, "period"),
+        "stale: make it again" if table.get("stale") else "",
+    ]
     known = ", ".join(part for part in more if part)
     return f"{_text(table, 'name')}: {_text(table, 'title')}{f' ({known})' if known else ''}"
+
+
+def _definition(table: Mapping[str, Any]) -> list[str]:
+    """The statement that made a cohort table."""
+    return _text(table, "sql").splitlines()
 
 
 def _text(thing: Mapping[str, Any], key: str) -> str:

@@ -74,8 +74,9 @@ class Definition:
 
     owner: whether its rows are persons'; owner_name: the name of the person key, None where it was not selected;
     select: the statement that makes the rows, and `reads` what its plan may touch; before: what the steps mean whose
-    cleared tables it reads; granted: every granted table and
-    column that it reads, also through other cohort tables and in conditions; generations: 1 + those of its parents."""
+    cleared tables it reads; granted: every granted table and column that it reads, also through other cohort tables
+    and in conditions; generations: 1 + those of its parents;
+    unique: no person has two rows; repeated: the query may have multiplied rows of a person (lowering/setops.py)."""
 
     owner: bool
     owner_name: str | None
@@ -86,6 +87,8 @@ class Definition:
     granted: dict[str, tuple[str, ...]]
     parents: tuple[tuple[str, str], ...]
     generations: int
+    unique: bool
+    repeated: bool
 
     @property
     def sha256(self) -> str:
@@ -128,8 +131,9 @@ class Cohorts:
 
 @dataclass(frozen=True, slots=True)
 class PreparedCohort:
-    """A CREATE TABLE that may be carried out, after its steps and demands as with any query. `exists`: the table is there already and IF NOT EXISTS was said, so
-    nothing happens. `replaces`: the id of the version that the new one takes the place of."""
+    """A CREATE TABLE that may be carried out, after its steps and demands as with any query. `exists`: the table is
+    there already and IF NOT EXISTS was said, so nothing happens. `replaces`: the id of the version that the new one
+    takes the place of."""
 
     name: str
     definition: Definition

@@ -388,3 +388,19 @@ def _other_period(agreement: Agreement) -> Agreement:
             for grant in agreement.data.tables
         ],
     )
+
+
+def test_rows_that_a_union_multiplied_are_not_counted_later_either(project: Project) -> None:
+    both = "SELECT person_id, age FROM person WHERE smoker UNION ALL SELECT person_id, age FROM person WHERE age > 40"
+    assert project.refused(f"SELECT count(*) FROM ({both}) AS x").rule == "fan-out"
+    project.keep(f"CREATE TABLE x AS {both}")
+    project.keep("CREATE TABLE y AS SELECT * FROM x")
+    for name in ("x", "y"):
+        assert project.refused(f"SELECT count(*) FROM {name}").rule == "fan-out"
+        assert isinstance(project.understand(f"SELECT count(DISTINCT person_id) FROM {name}"), Prepared)
+
+
+def test_whether_a_person_has_one_row_is_known_of_a_kept_table(project: Project) -> None:
+    one = project.keep("CREATE TABLE one AS SELECT person_id, count(*) AS n FROM event GROUP BY person_id")
+    many = project.keep("CREATE TABLE many AS SELECT person_id, code FROM event")
+    assert (one.definition.unique, many.definition.unique) == (True, False)

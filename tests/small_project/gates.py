@@ -67,12 +67,13 @@ class NearEngine:
         return self._open().post(statement, tables)
 
     def attach(self, files: Sequence[Attachment], *, also: Collection[Attachment] = ()) -> None:
-        if set(files) != self._attached:
+        if not set(files) <= self._attached <= {*files, *also}:
             self._open().attach(files, self._key)
             self._attached = set(files)
 
     def write(self, statement: str, place: str, tables: Tables, room: int) -> None:
         self._open().write(statement, place, tables, room)
+        self._attached = {file for file in self._attached if file.place != place}
 
     def close(self) -> None:
         self._worker = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from typing import Any
 
@@ -16,7 +17,7 @@ from ambergate_extension.cohorts import record
 from ambergate_extension.cohorts.shelf import Shelf
 from ambergate_extension.execution import Engine, Execution
 from ambergate_policies.cohorts import PreparedCohort, PreparedDrop
-from ambergate_policies.errors import OperatorError, UserError
+from ambergate_policies.errors import AmbergateError, OperatorError, UserError
 from ambergate_policies.kernel import Kernel
 
 Append = Callable[[dict[str, Any]], int]
@@ -48,6 +49,7 @@ class Keeping:
                 raise
             if prepared.replaces is not None:
                 files.remove(prepared.replaces)
+        self._let_go()
         return index
 
     def drop(self, prepared: PreparedDrop, *, append: Append) -> int:
@@ -58,6 +60,7 @@ class Keeping:
             self._require_as_prepared(prepared.name, prepared.cohort)
             index = append(record.removal(prepared))
             self._shelf.files.remove(prepared.cohort)
+        self._let_go()
         return index
 
     def _write(self, prepared: PreparedCohort, cohort: str) -> None:
@@ -70,8 +73,15 @@ class Keeping:
             tables = Execution(self._engine).before(prepared)
             prepared.check_plan(self._engine.plan(prepared.select, tables), handed_over=bool(tables))
             self._engine.write(prepared.statement(cohort), draft.place, tables, room)
-        finally:
-            self._engine.attach(())
+        except BaseException:
+            with suppress(AmbergateError):
+                self._engine.attach(())  # nothing may still hold the draft when it is removed
+            raise
+
+    def _let_go(self) -> None:
+        """Close what is no longer a table: a file that is open somewhere stays on the disk. The answer stands."""
+        with suppress(AmbergateError):
+            self._engine.attach((), also=self._shelf.attachments(self._shelf.cohorts(self._kernel)))
 
     def _require_as_prepared(self, name: str, stands_for: str | None, version: str | None = None) -> str:
         """The version of the data, which with the name's meaning must be what the query was prepared for."""

@@ -94,8 +94,10 @@ class EngineProcess:
         self._attached = tuple(files)
 
     def write(self, statement: str, place: str, tables: Mapping[str, pa.Table], room: int) -> None:
-        """Run a checked statement that writes into the attached file `place`, which may grow to `room` bytes."""
+        """Run a checked statement that writes into the attached file `place`, which may grow to `room` bytes. The file
+        is complete and closed when it returns."""
         self._ask("write", statement, tables, {"place": place, "room": room})
+        self._attached = tuple(file for file in self._attached if file.place != place)
 
     def _file(self) -> tuple[int, int]:
         """Which file the database is now."""

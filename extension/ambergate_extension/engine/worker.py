@@ -61,10 +61,12 @@ class Worker:
         return connection
 
     def write(self, statement: str, place: str, tables: Mapping[str, pa.Table], room: int) -> None:
-        """Run a checked statement that writes into the attached file `place`, which may grow to `room` bytes."""
+        """Run a checked statement that writes into the attached file `place`, which may grow to `room` bytes, and let
+        go of the file."""
         with _registered(self._data, tables), _files_up_to(room):
             self._data.execute(statement)
             self._data.execute(f'CHECKPOINT "{place}"')
+            self._data.execute(f'DETACH "{place}"')
 
     def plan(self, statement: str, tables: Mapping[str, pa.Table]) -> str:
         """The bound plan of a statement, as JSON. `tables` are handed over beside the project's own."""

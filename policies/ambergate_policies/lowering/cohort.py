@@ -22,6 +22,7 @@ from ambergate_policies.lowering.text import Reading
 from ambergate_policies.names import is_name
 from ambergate_policies.places import COHORT, cohort_of, cohort_place
 from ambergate_policies.printing import OWNER, columns_used, expression, owner_of, quoted, relation
+from ambergate_policies.ranges import one_row_each
 from ambergate_policies.statistics import reads, within
 from ambergate_policies.verdict import QueryRefused
 
@@ -174,6 +175,8 @@ def define(
         granted=granted(found, known.definition),
         parents=tuple(sorted(known.used.items())),
         generations=generations,
+        unique=one_row_each(lowered.relation),
+        repeated=source.repeated,
     )
     return definition, lowered
 
@@ -335,7 +338,15 @@ def _relation(
     inner, outer = names.fresh(), names.fresh()
     stored = tuple(ScannedColumn(column.stored, _STORED[column.kind]) for column in definition.columns)
     names.reading.scanned[inner] = node
-    scan = Scan(inner, COHORT, stored, OWNER if definition.owner else None, None, place=cohort_place(cohort))
+    scan = Scan(
+        inner,
+        COHORT,
+        stored,
+        OWNER if definition.owner else None,
+        None,
+        place=cohort_place(cohort),
+        unique=definition.unique,
+    )
     items = tuple((c.stored, Column(inner, c.stored, c.kind, c.measurability)) for c in definition.columns)
     derived = Derived(outer, scan, items, (Owner(inner),) if definition.owner else (), None)
     columns: dict[str, Expression] = {
@@ -343,4 +354,4 @@ def _relation(
     }
     owner = Owner(outer) if definition.owner else None
     outputs = (*([definition.owner_name] if definition.owner_name else []), *columns)
-    return derived, Source(alias, columns, owner, definition.owner_name, outputs=outputs)
+    return derived, Source(alias, columns, owner, definition.owner_name, outputs=outputs, repeated=definition.repeated)

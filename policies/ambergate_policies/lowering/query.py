@@ -81,13 +81,6 @@ def lower_body(
     """What the SELECT of a CREATE TABLE means: a subquery, and nothing around it. Raises QueryRefused."""
     query = _Query(reading, catalogue, agreement, cohorts)
     relation, source = query._subquery(node, "", {})
-    if source.repeated:
-        raise reading.refuse(
-            "fan-out",
-            "a person's row could be kept more than once: several SELECTs of a UNION read the same table",
-            node,
-            hint="keep the persons alone: SELECT person_id FROM ... UNION SELECT person_id FROM ...",
-        )
     return Body(relation, source, tuple(query._steps), tuple(query.names.fan_outs))
 
 
