@@ -1,6 +1,6 @@
 """Certified execution: prove cheaply that a group is safe, and recount exactly only where the proof fails.
 
-The exact statistics (`statistics.py`) group by person first, which costs many times the plain query. Most groups are
+The exact statistics (`statistics`) group by person first, which costs many times the plain query. Most groups are
 far from every threshold, and for those a proof is cheap (policy-kernel, section 3). The plain aggregates are computed
 apart for some ranges of persons (`ranges.py`), which together are one pass over the tables:
 

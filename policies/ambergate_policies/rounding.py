@@ -15,8 +15,7 @@ from datetime import date
 
 from ambergate_policies.algebra.expressions import Measure
 from ambergate_policies.packs import Rounding
-from ambergate_policies.pairs import PAIRS
-from ambergate_policies.statistics import WINDOWED, Cell
+from ambergate_policies.statistics import PAIRS, WINDOWED, Cell
 
 Shown = int | float | date | None
 

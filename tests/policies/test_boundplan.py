@@ -49,7 +49,7 @@ def test_a_plan_that_reads_what_was_decided_passes(engine: gates.NearEngine) -> 
         "SELECT * FROM pg_catalog.pg_class",
         "SELECT current_setting('memory_limit')",
         f"SELECT max(sex) FROM {PERSON} WHERE md5(sex) > 'a'",
-        f"SELECT string_agg(sex) FROM {PERSON}",
+        f"SELECT list(sex) FROM {PERSON}",
         f"SELECT list(sex) FROM {PERSON}",
         f"SELECT random() FROM {PERSON}",
         f"SELECT unnest([sex]) FROM {PERSON}",

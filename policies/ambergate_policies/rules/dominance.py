@@ -14,9 +14,8 @@ from collections.abc import Iterator
 
 from ambergate_policies.algebra.expressions import Measure
 from ambergate_policies.packs import RulePack
-from ambergate_policies.pairs import PAIRS
 from ambergate_policies.rules.rule import CellFinding, Rule
-from ambergate_policies.statistics import WINDOWED, Cell
+from ambergate_policies.statistics import PAIRS, WINDOWED, Cell
 from ambergate_policies.verdict import Decision
 
 _SPREADS = frozenset({Measure.DEVIATION, Measure.VARIANCE, Measure.ERROR}) | PAIRS
