@@ -47,6 +47,9 @@ _RULE_HINTS = {
     "type": "compare values of one kind; TRY_CAST(x AS DATE) and the like change it",
     "aggregate": "aggregates stand in the select list, in HAVING and in ORDER BY",
     "function": "the SQL reference lists the functions",
+    "unknown-column": "DESCRIBE and the table's name tell its columns",
+    "unknown-table": "SHOW TABLES lists what is granted",
+    "size": "shorten the query, or split it",
     "window": "windows stand in the select list, or in QUALIFY of a subquery",
 }
 
