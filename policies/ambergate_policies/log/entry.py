@@ -27,7 +27,7 @@ LEAF_PREFIX = b"\x00"
 class LogEntry:
     """What somebody decided or did. `at` is aware; `project` is None for acts that concern no single project.
 
-    Kinds in use: landing, opt-out, linkage, provision, query, hold, review, fetch, login, agreement, key.
+    Kinds in use: landing, opt-out, linkage, provision, query, cohort, hold, review, fetch, login, agreement, key.
     """
 
     kind: str
