@@ -26,7 +26,9 @@ from pydantic.fields import FieldInfo
 
 from ambergate_hub.cli import main as command
 from ambergate_policies.agreement import Agreement, read_agreement
+from ambergate_policies.authorisation import Session
 from ambergate_policies.catalogue import Catalogue, IdentifierKind, Role, read_catalogue
+from ambergate_policies.cohorts import Cohorts
 from ambergate_policies.functions import ALIASES, ALLOWED, Function
 from ambergate_policies.kernel import Kernel
 from ambergate_policies.packs import PACKS_FOLDER, RulePack, read_pack
@@ -38,6 +40,7 @@ REFERENCE = DOCS / "reference"
 SOURCE = REFERENCE / "source"
 SCHEMAS: dict[str, type[BaseModel]] = {"agreement": Agreement, "catalogue": Catalogue, "rule-pack": RulePack}
 EXAMPLE_DAY = date(2026, 11, 22)
+SESSION = Session("amara", territory="GB-ENG")
 _MARKS = re.compile(r"(<!-- generated: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -198,9 +201,9 @@ def refusals() -> str:
 
 def _refusal(kernel: Kernel, rule: str, example: dict[str, str]) -> str:
     try:
-        kernel.prepare(example["sql"], account="amara", on=EXAMPLE_DAY)
+        kernel.understand(SESSION, example["sql"], EXAMPLE_DAY, Cohorts())
     except QueryRefused as refused:
-        finding = refused.findings[0]
+        finding = kernel.advised(refused, SESSION, example["sql"], EXAMPLE_DAY, Cohorts()).findings[0]
     else:
         raise SystemExit(f"this example of {rule} is not refused: {example['sql']}")
     if finding.rule != rule:
@@ -208,8 +211,10 @@ def _refusal(kernel: Kernel, rule: str, example: dict[str, str]) -> str:
     said = finding.message + (f". Hint: {finding.hint}" if finding.hint else "")
     text = f"```sql\n{example['sql'].strip()}\n```\n\n> {said}\n"
     if "instead" in example:
-        kernel.prepare(example["instead"], account="amara", on=EXAMPLE_DAY)
+        kernel.understand(SESSION, example["instead"], EXAMPLE_DAY, Cohorts())
         text += f"\nInstead:\n\n```sql\n{example['instead'].strip()}\n```\n"
+    elif finding.rewrite:
+        text += f"\nOffered with it:\n\n```sql\n{finding.rewrite}\n```\n"
     return text
 
 
