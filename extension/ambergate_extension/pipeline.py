@@ -324,7 +324,7 @@ class Gate:
     ) -> LogEntry:
         agreement = self._kernel.agreement
         body: dict[str, Any] = {
-            "sql": sql[:65536],
+            "sql": sql[:65536].encode("utf-8", "replace").decode("utf-8"),  # half a character is no text
             "verdict": answer.verdict,
             "rules": sorted({finding.rule for finding in answer.findings}),
             "agreement": agreement.agreement,

@@ -73,8 +73,9 @@ class Reading:
     def _parse(self) -> exp.Expr:
         if len(self.text) > MAX_CHARACTERS:
             raise self.refuse("size", f"the query is longer than {MAX_CHARACTERS} characters", hint="split the query")
-        if "\0" in self.text:
-            raise self.refuse("syntax", "the query holds a NUL character")
+        if _UNREADABLE.search(self.text):
+            hint = "type the query again; copied text can hold characters that are not seen"
+            raise self.refuse("syntax", "the query holds a character that is no text or turns its direction", hint=hint)
         self._check_tokens()
         try:
             statements = [tree for tree in sqlglot.parse(self.text, read="duckdb") if tree is not None]
@@ -126,6 +127,8 @@ class Reading:
         return QueryRefused(Finding("syntax", Decision.REFUSE, f"{message} near the marked text", span, fragment))
 
 
+_UNREADABLE = re.compile("[\0\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""NUL, halves of characters, and marks that show a checker another order of words than the one that is run."""
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END})
 _TEXTS = frozenset({TokenType.STRING, TokenType.IDENTIFIER})
