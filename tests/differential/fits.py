@@ -56,19 +56,19 @@ def constant(pairs: list[tuple[float, float]]) -> bool:
 
 def statistic(measure: Measure, population: bool, line: Line) -> float | None:
     """The number itself; None where it does not exist."""
-    if line.xx == 0:
-        return None
     match measure:
         case Measure.COVARIANCE if not population:
             return line.xy / (line.rows - 1) if line.rows > 1 else None
         case Measure.COVARIANCE | Measure.PRODUCTS:
             return line.xy / line.rows
+        case _ if line.xx == 0:
+            return None
         case Measure.SLOPE:
             return line.slope
         case Measure.INTERCEPT:
             return line.mean_y - line.slope * line.mean_x
     if line.yy == 0:
-        return None
+        return None if measure is Measure.CORRELATION else 1.0  # as the SQL standard has it
     r = line.xy / math.sqrt(line.xx * line.yy)
     return r if measure is Measure.CORRELATION else r * r
 

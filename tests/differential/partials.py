@@ -55,6 +55,10 @@ def _of_values(node: Partial, values: list[Any]) -> Value:
             return min(values)
         case "max":
             return max(values)
+        case "bool_or":
+            return any(values)
+        case "bool_and":
+            return all(values)
         case "median":
             return means.median(values)
         case "mode":
