@@ -83,6 +83,20 @@ def note(header: Header) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def offered(header: Header) -> str:
+    """What may be asked instead where something of a released table was suppressed: a hint and a query for each."""
+    lines = []
+    for finding in _findings(header):
+        if finding.get("rewrite"):
+            lines.append(f"{finding.get('hint') or 'This passes'}:")
+            lines += [f"  {line}" for line in str(finding["rewrite"]).splitlines()]
+    return "\n".join(lines)
+
+
+def offered_html(text: str) -> str:
+    return f'<pre style="{_NOTE}">{escape(text)}</pre>' if text else ""
+
+
 def note_html(text: str) -> str:
     return f'<div style="{_NOTE}">{escape(text)}</div>'
 

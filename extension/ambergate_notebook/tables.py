@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ambergate_notebook.explain import note, note_html
+from ambergate_notebook.explain import note, note_html, offered, offered_html
 
 _SUPPRESSED = "suppressed"
 _NULLABLE = {
@@ -37,11 +37,11 @@ class ClearedFrame(pd.DataFrame):
 
     def __repr__(self) -> str:
         table = "" if self.columns.empty else repr(self._shown())  # a statement that made a table: only what was done
-        return "\n".join(part for part in (table, self._note()) if part)
+        return "\n".join(part for part in (table, self._note(), self._offered()) if part)
 
     def _repr_html_(self) -> str:
         table = "" if self.columns.empty else self._shown()._repr_html_()  # type: ignore[operator]
-        return f"{table or ''}{note_html(self._note())}"
+        return f"{table or ''}{note_html(self._note())}{offered_html(self._offered())}"
 
     def _shown(self) -> pd.DataFrame:
         plain = pd.DataFrame(self)
@@ -52,6 +52,9 @@ class ClearedFrame(pd.DataFrame):
 
     def _note(self) -> str:
         return note(self.attrs.get("ambergate", {}))
+
+    def _offered(self) -> str:
+        return offered(self.attrs.get("ambergate", {}))
 
 
 def cleared_frame(header: Mapping[str, Any], table: bytes, mask: bytes) -> ClearedFrame:

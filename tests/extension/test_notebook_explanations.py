@@ -51,6 +51,16 @@ def test_column_names_and_values_of_a_table_are_escaped() -> None:
     assert "<script>" not in listed._repr_html_() + GrantedTables({"tables": []}, MARKUP)._repr_html_()
 
 
+def test_a_rewrite_is_shown_with_a_refusal_and_below_a_table_and_never_as_markup() -> None:
+    finding = _finding(hint="year(d) is coarser", rewrite=f"SELECT 1\n{MARKUP}")
+    text = explain({"verdict": "refused", "findings": [finding]}, "SELECT 2")
+    assert text.splitlines()[-3:] == ["    This passes:", "      SELECT 1", f"      {MARKUP}"]
+    frame = cleared_frame({"findings": [finding]}, _stream(pa.table({"n": [10]})), b"")
+    assert repr(frame).endswith(f"year(d) is coarser:\n  SELECT 1\n  {MARKUP}")
+    shown = frame._repr_html_() + Explanation({"verdict": "refused", "findings": [finding]}, "")._repr_html_()
+    assert "SELECT 1" in shown and "<script>" not in shown
+
+
 def test_the_fragment_is_underlined_where_it_stands() -> None:
     sql = "SELECT sex,\n\tpostcode, count(*)\nFROM person"
     lines = explain({"verdict": "refused", "findings": [_finding(line=2, column=2, fragment="postcode")]}, sql).split(
