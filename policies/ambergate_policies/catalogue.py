@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from ambergate_policies.documents import Document, read_document
 from ambergate_policies.names import NameField, SlugField
+from ambergate_policies.places import ONLY_INDEX, PERSON_INDEX
 
 
 class ColumnType(StrEnum):
@@ -150,12 +151,17 @@ class Files(Document):
 
 
 class PersonIndex(Document):
-    """What provisioning says of a project's table that also has the dense index of its persons (places.PERSON_INDEX).
+    """What provisioning says of a project's table that also has the dense index of its persons (places.py).
 
     `persons` may be off by a few; only the sizes of shares follow from it."""
 
     persons: int = Field(ge=1, description="how many persons the project's index counts")
     unique: bool = Field(False, description="no person has two rows")
+
+    @property
+    def column(self) -> str:
+        """Where the table has it."""
+        return ONLY_INDEX if self.unique else PERSON_INDEX
 
 
 class Table(Document):

@@ -12,8 +12,9 @@ DATABASE = "project"
 """The name under which the engine attaches a project's database."""
 COHORT = "cohort"
 """The one table in a cohort table's file. Its columns: the person key, if it is about persons, and c0, c1 ..."""
-PERSON_INDEX = "person index"
-"""The column of the dense person index in a project's tables, and the table that says whose number is which."""
+PERSON_INDEX, ONLY_INDEX = "person index", "person index of one row each"
+"""The column of the dense person index in a project's tables. In a table where no person has two rows it has the second
+name: so a query that counts on it finds no column in a table where it does not hold."""
 
 _COHORT_ID = re.compile(r"[0-9a-f]{16}")
 _PLACE = re.compile(r"cohort [0-9a-f]{16}")

@@ -19,10 +19,12 @@ from ambergate_datasets.keys import KeyStore
 from ambergate_datasets.landing import land
 from ambergate_datasets.provisioning import ProvisionReport, provision
 from ambergate_datasets.provisioning.build import build_tables
+from ambergate_datasets.provisioning.run import with_indexes
 from ambergate_datasets.state import private_folder
 from ambergate_policies.agreement import Agreement, read_agreement
-from ambergate_policies.catalogue import Catalogue, read_catalogue
+from ambergate_policies.catalogue import Catalogue, PersonIndex, read_catalogue
 from ambergate_policies.errors import IntegrityError, OperatorError, Refused, UserError
+from ambergate_policies.places import ONLY_INDEX, PERSON_INDEX
 
 STAYS = [
     stay_line("p1", 101, days="1"),
@@ -73,6 +75,7 @@ def test_only_granted_columns_and_the_owner_reach_the_project(centre: DataCentre
         ("month", "DATE"),
         ("age_band", "VARCHAR"),
         ("area", "VARCHAR"),
+        (ONLY_INDEX, "UINTEGER"),
     ]
 
 
@@ -325,7 +328,9 @@ def test_the_projects_documents_read_back_as_they_were(centre: DataCentre, agree
     provisioned(ready(centre), agreement)
     folder = centre.state.project("alpha")
     assert read_agreement(folder / "agreement.yaml") == agreement
-    assert read_catalogue(folder / "catalogue.yaml") == centre.catalogue
+    catalogue = read_catalogue(folder / "catalogue.yaml")
+    assert with_indexes(catalogue, {}) == centre.catalogue
+    assert catalogue.tables["stay"].index == PersonIndex(persons=4, unique=True)
 
 
 def test_manifest_log_and_files_carry_no_key_and_no_identifier(centre: DataCentre, agreement: Agreement) -> None:
@@ -398,3 +403,38 @@ def test_rows_derived_from_the_data_go_with_the_version_they_were_made_from(
     assert cohort.exists(), "nothing was built again: the data are the same"
     provisioned(centre, changed("version", "2"))
     assert list(cohort.parent.iterdir()) == []
+
+
+def _numbers(centre: DataCentre, table: str, column: str) -> dict[str, int]:
+    return dict(centre.project_rows("alpha", f'SELECT DISTINCT person_id::VARCHAR, "{column}" FROM {table} ORDER BY 2'))
+
+
+def test_persons_are_numbered_in_the_order_of_their_pseudonyms_over_all_tables(
+    centre: DataCentre, agreement: Agreement
+) -> None:
+    stays = [*STAYS, stay_line("p1", 106, days="6")]
+    provisioned(ready(centre, stays), agreement)
+    stay, visit = _numbers(centre, "stay", PERSON_INDEX), _numbers(centre, "visit", ONLY_INDEX)
+    everybody = stay | visit
+    assert len(everybody) == 4
+    assert {person: stay[person] for person in stay.keys() & visit.keys()} == {
+        person: visit[person] for person in stay.keys() & visit.keys()
+    }
+    assert [everybody[person] for person in sorted(everybody)] == [0, 1, 2, 3]
+    tables = read_catalogue(centre.state.project("alpha") / "catalogue.yaml").tables
+    assert tables["stay"].index == PersonIndex(persons=4, unique=False)
+    assert tables["visit"].index == PersonIndex(persons=4, unique=True)
+
+
+def test_a_refresh_keeps_numbers_and_gives_no_number_twice(centre: DataCentre, agreement: Agreement) -> None:
+    provisioned(ready(centre), agreement)
+    first = _numbers(centre, "visit", ONLY_INDEX)
+    provisioned(ready(centre, visits=("p1|101|A", "p4||C", "p5||A", "p6||B")), agreement)
+    second = _numbers(centre, "visit", ONLY_INDEX)
+    stayed, new = first.keys() & second.keys(), second.keys() - first.keys()
+    assert {person: second[person] for person in stayed} == {person: first[person] for person in stayed}
+    assert len(stayed) == 2
+    assert min(second[person] for person in new) > max(first.values())
+    provisioned(ready(centre, visits=("p1|101|A", "p3|104|B", "p7||A")), agreement)
+    third = _numbers(centre, "visit", ONLY_INDEX)
+    assert min(third[person] for person in third.keys() - first.keys() - second.keys()) > max(second.values())

@@ -22,7 +22,7 @@ from ambergate_policies import certificates
 from ambergate_policies.catalogue import PersonIndex
 from ambergate_policies.certificates import Certified
 from ambergate_policies.kernel import Kernel
-from ambergate_policies.places import PERSON_INDEX
+from ambergate_policies.places import ONLY_INDEX, PERSON_INDEX
 from ambergate_policies.prepared import PreparedBoundary
 
 PERSONS = 400
@@ -81,11 +81,12 @@ class World:
     def write(self, path: Path) -> None:
         with duckdb.connect(str(path)) as connection:
             for name, columns in TYPES.items():
-                names = [PERSON_INDEX, *columns]
+                index = ONLY_INDEX if name == "person" else PERSON_INDEX
+                names = [index, *columns]
                 found = dict(zip(names, map(list, zip(*self.tables[name], strict=True)), strict=True))
                 connection.register("found", pa.table(found))
                 spelled = ", ".join(f"CAST({column} AS {kind}) AS {column}" for column, kind in columns.items())
-                index = f'"{PERSON_INDEX}"'
+                index = f'"{index}"'
                 connection.execute(
                     f"CREATE TABLE {name} AS SELECT md5({index}::VARCHAR)::UUID AS person_id, {spelled}, "
                     f"{index}::UINTEGER AS {index} FROM found"

@@ -40,8 +40,8 @@ def require_ready(connection: duckdb.DuckDBPyConnection, granted: tuple[GrantedT
             raise OperatorError(f"objections apply to {table.name!r} but have not been applied to this landing")
 
 
-def sort_rows(connection: duckdb.DuckDBPyConnection, granted: GrantedTable) -> TableLineage:
-    """Make the temporary table `kept(row_id, person)` of one person table; returns the lineage."""
+def sort_rows(connection: duckdb.DuckDBPyConnection, granted: GrantedTable, *, kept: str) -> TableLineage:
+    """Make the temporary table `kept` (row_id, person) of one person table; returns the lineage."""
     name = granted.name
     twice = connection.execute(
         "SELECT 1 FROM red.spine.link WHERE table_name = ? GROUP BY row_id HAVING count(*) > 1 LIMIT 1", [name]
@@ -51,10 +51,10 @@ def sort_rows(connection: duckdb.DuckDBPyConnection, granted: GrantedTable) -> T
     connection.execute(f"CREATE OR REPLACE TEMP TABLE fates AS {_fates_sql(granted)}")
     counts = dict(connection.execute("SELECT fate, count(*) FROM fates GROUP BY fate").fetchall())
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE kept AS SELECT row_id, person FROM fates WHERE fate = 'provisioned'"
+        f"CREATE OR REPLACE TEMP TABLE {kept} AS SELECT row_id, person FROM fates WHERE fate = 'provisioned'"
     )
     connection.execute("DROP TABLE fates")
-    persons = connection.execute("SELECT count(DISTINCT person) FROM kept").fetchone()
+    persons = connection.execute(f"SELECT count(DISTINCT person) FROM {kept}").fetchone()
     return TableLineage(
         table=name,
         landed=sum(counts.values()),

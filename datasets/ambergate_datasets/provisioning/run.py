@@ -25,14 +25,15 @@ from ambergate_datasets.keys import KeyStore, ProjectKeys
 from ambergate_datasets.landing.database import DEFAULT_LIMITS, landing_path, open_red
 from ambergate_datasets.linkage_source import link_sources, waiting_tables
 from ambergate_datasets.progress import SILENT, Progress
-from ambergate_datasets.provisioning.build import build_tables
+from ambergate_datasets.provisioning.build import Built, build_tables
 from ambergate_datasets.provisioning.grants import GrantedTable, resolve_grants
-from ambergate_datasets.provisioning.report import ProvisionReport, TableLineage
+from ambergate_datasets.provisioning.person_index import Numbered, numbered
+from ambergate_datasets.provisioning.report import ProvisionReport
 from ambergate_datasets.provisioning.rows import require_ready
 from ambergate_datasets.scanner import PublishedTable, refuse_identifiers
 from ambergate_datasets.state import StateFolder, private_folder
 from ambergate_policies.agreement import Agreement
-from ambergate_policies.catalogue import Catalogue
+from ambergate_policies.catalogue import Catalogue, PersonIndex, read_catalogue
 from ambergate_policies.errors import OperatorError
 from ambergate_policies.log import LogEntry
 
@@ -82,15 +83,15 @@ def provision(
         landing_digest = file_digest(landing)
         with building(database_path(state, agreement.project)) as draft:
             with open_red(landing, landing_key, read_only=True, limits=limits) as connection:
-                lineage, persons = _build(connection, draft, project_keys, agreement, granted, progress)
+                built = _build(connection, draft, project_keys, agreement, granted, folder, progress)
             draft.chmod(0o600)
             if file_digest(landing) != landing_digest:
                 raise OperatorError("the landing was changed while the project was built from it; provision it again")
-            report = _report(agreement, catalogue, landing_digest, draft, lineage, persons)
+            report = _report(agreement, catalogue, landing_digest, draft, built)
             manifest = report.to_manifest()
             entry = LogEntry(kind="provision", at=clock(), actor=actor, project=agreement.project, body=manifest)
             manifest |= {"log_index": record(entry), "provisioned_at": clock().isoformat()}
-            _publish(folder, draft, agreement, catalogue, manifest)
+            _publish(folder, draft, agreement, with_indexes(catalogue, built.indexes), manifest)
             discard_cohorts(state.cohorts(agreement.project))
     return ProvisionReport.from_manifest(manifest, unchanged=False)
 
@@ -129,11 +130,13 @@ def _build(
     keys: ProjectKeys,
     agreement: Agreement,
     granted: tuple[GrantedTable, ...],
+    folder: Path,
     progress: Progress,
-) -> tuple[tuple[TableLineage, ...], int]:
+) -> Built:
     require_ready(connection, granted)
+    before = _attach_before(connection, folder, keys)
     attach(connection, draft, keys.database, alias="project", read_only=False)
-    result = build_tables(connection, granted, keys, linked=agreement.data.linkage, progress=progress)
+    result = build_tables(connection, granted, keys, linked=agreement.data.linkage, before=before, progress=progress)
     published = tuple(PublishedTable(table.name, table.columns, table.table) for table in granted)
     refuse_identifiers(connection, published, progress=progress)
     connection.execute("CHECKPOINT project")
@@ -146,8 +149,7 @@ def _report(
     catalogue: Catalogue,
     landing_digest: str,
     draft: Path,
-    lineage: tuple[TableLineage, ...],
-    persons: int,
+    built: Built,
 ) -> ProvisionReport:
     return ProvisionReport(
         project=agreement.project,
@@ -158,9 +160,26 @@ def _report(
         catalogue_digest=document_digest(catalogue),
         landing_digest=landing_digest,
         database_digest=file_digest(draft),
-        persons=persons,
-        tables=lineage,
+        persons=built.persons,
+        tables=built.lineage,
     )
+
+
+def _attach_before(connection: duckdb.DuckDBPyConnection, folder: Path, keys: ProjectKeys) -> Numbered | None:
+    """Attach the version in use as `before`, for the numbers that its persons have."""
+    database, catalogue = folder / "project.duckdb", folder / "catalogue.yaml"
+    if not (database.exists() and catalogue.exists()):
+        return None
+    before = numbered(read_catalogue(catalogue))
+    if before is not None:
+        attach(connection, database, keys.database, alias="before", read_only=True)
+    return before
+
+
+def with_indexes(catalogue: Catalogue, indexes: dict[str, PersonIndex]) -> Catalogue:
+    """The catalogue as a project's own copy: with what provisioning made beside the columns that it declares."""
+    tables = {name: table.model_copy(update={"index": indexes.get(name)}) for name, table in catalogue.tables.items()}
+    return catalogue.model_copy(update={"tables": tables})
 
 
 def _publish(folder: Path, draft: Path, agreement: Agreement, catalogue: Catalogue, manifest: dict[str, Any]) -> None:
