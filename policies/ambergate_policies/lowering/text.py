@@ -75,7 +75,7 @@ class Reading:
             raise self.refuse("size", f"the query is longer than {MAX_CHARACTERS} characters", hint="split the query")
         if _UNREADABLE.search(self.text):
             hint = "type the query again; copied text can hold characters that are not seen"
-            raise self.refuse("syntax", "the query holds a character that is no text or turns its direction", hint=hint)
+            raise self.refuse("syntax", "the query holds a character that is not seen", hint=hint)
         self._check_tokens()
         try:
             statements = [tree for tree in sqlglot.parse(self.text, read="duckdb") if tree is not None]
@@ -106,6 +106,9 @@ class Reading:
             one.token_type is TokenType.IN and other.token_type is TokenType.L_BRACKET
             for one, other in itertools.pairwise(tokens)
         )
+        if any(_is_loose(one, other, self.text) for one, other in itertools.pairwise(tokens)):
+            hint = "put AS before a name, names in double quotes, || between texts"
+            raise self.refuse("syntax", "a text in single quotes stands where no text can stand", hint=hint)
         if any(token.text in {"~", "!~"} and token.token_type not in _TEXTS for token in tokens):
             hint = "write regexp_full_match(text, pattern)"  # sqlglot takes the engine's full match for a partial one
             raise self.refuse("syntax", "the operator ~ is not understood", hint=hint)
@@ -127,8 +130,9 @@ class Reading:
         return QueryRefused(Finding("syntax", Decision.REFUSE, f"{message} near the marked text", span, fragment))
 
 
-_UNREADABLE = re.compile("[\0\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-"""NUL, halves of characters, and marks that show a checker another order of words than the one that is run."""
+_UNREADABLE = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f\x85\u1680\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+"""Halves of characters, marks that show a checker another order of words than the one that is run, and what is a space
+to sqlglot and a part of a name to the engine."""
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END})
 _TEXTS = frozenset({TokenType.STRING, TokenType.IDENTIFIER})
@@ -159,6 +163,25 @@ def _is_swapped(one: Token, other: Token, cast: Token) -> bool:
     """DATE '2020-01-31'::VARCHAR"""
     typed = one.token_type in (TokenType.DATE, TokenType.TIMESTAMP)
     return typed and other.token_type is TokenType.STRING and cast.token_type is TokenType.DCOLON
+
+
+_BEFORE_TEXTS = re.compile(r"BOTH|LEADING|TRAILING|PLACING|TIMESTAMP_\w+|TIMETZ", re.IGNORECASE)
+
+
+def _is_loose(one: Token, other: Token, text: str) -> bool:
+    """A text that sqlglot takes for an alias (FROM t 'x', x'41') or joins to the one before it, and the engine does
+    not: only a line's end joins two texts there."""
+    if other.token_type is not TokenType.STRING:
+        return False
+    if one.token_type is TokenType.STRING:
+        between = re.sub(r"/\*.*?\*/", "", text[one.end + 1 : other.start], flags=re.DOTALL)
+        return not re.search(r"[\r\n]", between)
+    if one.token_type is TokenType.VAR:
+        return _BEFORE_TEXTS.fullmatch(one.text) is None
+    return one.token_type in _BEFORE_ALIASES
+
+
+_BEFORE_ALIASES = frozenset({TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.NUMBER})
 
 
 def _longest_run(tokens: Sequence[Token]) -> int:
