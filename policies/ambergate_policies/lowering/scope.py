@@ -27,7 +27,6 @@ from ambergate_policies.catalogue import Catalogue, ColumnType, Role, Table
 from ambergate_policies.catalogue import Column as CatalogueColumn
 from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.text import Reading
-from ambergate_policies.places import PERSON_INDEX
 from ambergate_policies.spelling import nearest
 
 _MEASURABLE_ROLES = frozenset({Role.MEASURE, Role.QUASI, Role.REFERENCE})
@@ -113,7 +112,7 @@ class Names:
         owner = Owner(source) if table.owner else None
         scan = Scan(source, name, tuple(stored), table.owner, self._row_filter(source, table, grant))
         if table.index is not None:
-            scan = replace(scan, owner=PERSON_INDEX, persons=table.index.persons, unique=table.index.unique)
+            scan = replace(scan, owner=table.index.column, persons=table.index.persons, unique=table.index.unique)
         return scan, Source(alias, columns, owner, table.owner, table, grant)
 
     def _row_filter(self, source: str, table: Table, grant: TableGrant) -> Expression | None:
@@ -135,15 +134,17 @@ class Names:
 
     def _unknown_table(self, node: exp.Table, word: str) -> Exception:
         granted = [self.tables[name][0] for name in self.grants if name in self.tables]
+        kept = self.cohorts.names() if self.cohorts is not None else []
         reference = self.agreement.agreement
-        close = nearest(word, granted)
+        close = nearest(word, [*granted, *kept])
         if word.lower() in self.tables:
             message = f"the table {self.tables[word.lower()][0]!r} is not in agreement {reference}"
             clause = "data"
             hint = "an amendment of the agreement's data clause would be needed; granted: " + ", ".join(granted)
         else:
             message, clause = f"there is no table {word!r}", None
-            hint = f"did you mean {close[0]!r}?" if close else "granted tables: " + ", ".join(granted)
+            listed = "granted tables: " + ", ".join(granted) + ("; cohort tables: " + ", ".join(kept) if kept else "")
+            hint = f"did you mean {close[0]!r}?" if close else listed
         return self.reading.refuse("unknown-table", message, node, hint=hint, clause=clause)
 
     def column(self, scope: Scope, node: exp.Column) -> Expression:
