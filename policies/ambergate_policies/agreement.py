@@ -168,6 +168,14 @@ class Cohort(Document):
     values: tuple[str | int, ...] = Field(min_length=1)
 
 
+class ColumnUse(StrEnum):
+    """What may be done with a granted column."""
+
+    KEY = "key"  # grouped by: results are listed by it
+    FILTER = "filter"  # compared with values in a condition
+    MEASURE = "measure"  # counted, summed or averaged
+
+
 class TableGrant(Document):
     """One table of the catalogue and the columns of it that are granted."""
 
@@ -178,6 +186,9 @@ class TableGrant(Document):
     period: Period | None = None
     cohort: Cohort | None = None
     purposes: tuple[SlugField, ...] = Field((), description="the purposes it is granted for, by id; empty: for all")
+    uses: dict[NameField, tuple[ColumnUse, ...]] = Field(
+        default_factory=dict, description="what may be done with a column, by its name; a column left out: everything"
+    )
 
     @model_validator(mode="after")
     def _each_column_once(self) -> Self:
@@ -185,6 +196,14 @@ class TableGrant(Document):
         twice = [index for index, name in enumerate(lowered) if name in lowered[:index]]
         if twice:
             raise report(*(Problem(f"the column {self.columns[i]!r} is granted twice", ("columns", i)) for i in twice))
+        return self
+
+    @model_validator(mode="after")
+    def _uses_of_granted_columns(self) -> Self:
+        wrong = [name for name in self.uses if name not in self.columns]
+        if wrong:
+            told = [(name, f"the column {name!r} is not granted{closest(name, self.columns)}") for name in wrong]
+            raise report(*(Problem(text, ("uses", name)) for name, text in told))
         return self
 
     def serves(self, purpose: str) -> bool:

@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from sqlglot import exp
+
 from ambergate_policies import certificates, public, statistics
 from ambergate_policies.advice import Accepts, Shown, advised, explained, remarks
 from ambergate_policies.agreement import Agreement, Purpose
-from ambergate_policies.algebra.relations import PublicProgram, Relation, scans
+from ambergate_policies.algebra.relations import Program, PublicProgram, Relation, scans
 from ambergate_policies.authorisation import Session, obstacle, pack_obstacle
 from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.certificates import UNCERTAIN
 from ambergate_policies.cohorts import Cohorts, PreparedCohort, PreparedDrop
+from ambergate_policies.column_use import misuse
 from ambergate_policies.errors import UserError
 from ambergate_policies.fitting import mismatches
 from ambergate_policies.granting import denial
@@ -31,6 +34,7 @@ from ambergate_policies.lowering.cohort import (
     statement_of,
 )
 from ambergate_policies.lowering.fanout import FanOut
+from ambergate_policies.lowering.lineage import Lineage
 from ambergate_policies.lowering.query import Step, lower
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.metadata import described
@@ -123,6 +127,7 @@ class Kernel:
         check_name(written, reading, self.catalogue, known.cohorts)
         definition, body = define(reading, written.body, self.catalogue, self.agreement, known)
         self._require_granted(reading, body.relation, known, purpose)
+        self._require_used_as_granted(reading, body.relation, known)
         here = known.cohorts.named(written.name)
         return PreparedCohort(
             written.name,
@@ -140,6 +145,7 @@ class Kernel:
             program = step.program
             relation = program.relation if isinstance(program, PublicProgram) else program.boundary.relation
             self._require_granted(reading, relation, known, purpose)
+            self._require_used_as_granted(reading, program, known)
         return tuple(self._prepared(step, known) for step in steps)
 
     def _prepared(self, step: Step, known: KnownCohorts) -> PreparedStep:
@@ -161,6 +167,24 @@ class Kernel:
             demands=demands,
             single=step.single,
         )
+
+    def _require_used_as_granted(
+        self, reading: Reading, program: Program | PublicProgram | Relation, known: KnownCohorts
+    ) -> None:
+        """Raises QueryRefused where a column is grouped by, compared or measured that is not granted for it."""
+        if not any(grant.uses for grant in self.agreement.data.tables):
+            return
+        if isinstance(program, Program):
+            boundary = program.boundary
+            lineage = Lineage(boundary.relation, known.definition)
+            conditions = statistics.all_expressions(boundary)
+            found = misuse(self.agreement, lineage, conditions, boundary.keys, boundary.aggregates)
+        else:
+            relation = program.relation if isinstance(program, PublicProgram) else program
+            found = misuse(self.agreement, Lineage(relation, known.definition), statistics.within(relation))
+        if found is not None:
+            named = (node for node in reading.tree.find_all(exp.Column) if node.name.lower() == found.column.lower())
+            raise reading.refuse("column-use", found.message, next(named, None), hint=found.hint, clause=found.clause)
 
     def authorise(self, session: Session, on: date) -> Purpose:
         """The purpose that a session asks for. Raises QueryRefused unless the agreement lets it ask on this day."""

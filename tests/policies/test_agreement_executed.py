@@ -223,6 +223,56 @@ def test_the_period_and_the_cohort_stand_in_every_statement() -> None:
     assert all(value in step.statement for value in ("11", "12", "21", "22"))
 
 
+KEYED = [
+    "SELECT region, count(*) FROM person GROUP BY region",
+    "SELECT DISTINCT region FROM person",
+    "SELECT left(region, 2), count(*) FROM person GROUP BY 1",
+    "SELECT CASE WHEN region IS NULL THEN 'none' ELSE region END AS r, count(*) FROM person GROUP BY r",
+    "SELECT r, count(*) FROM (SELECT person_id, region AS r FROM person) GROUP BY r",
+    "WITH p AS (SELECT person_id, upper(region) AS r FROM person) "
+    "SELECT r, count(*) FROM p JOIN event USING (person_id) GROUP BY r",
+    "SELECT r, count(*) FROM (SELECT person_id, max(region) AS r FROM person GROUP BY person_id) GROUP BY r",
+]
+FILTERED = [
+    "SELECT count(*) FROM person WHERE region = 'North'",
+    "SELECT count(*) FROM person WHERE region IN ('North', 'South')",
+    "SELECT count(*) FROM person WHERE region LIKE 'N%'",
+    "SELECT count(*) FILTER (WHERE region > 'M') FROM person",
+    "SELECT avg(CASE WHEN region = 'North' THEN 1 ELSE 0 END) FROM person",
+    "SELECT count(*) FROM event WHERE person_id IN (SELECT person_id FROM person WHERE region = 'North')",
+    "SELECT count(*) FROM (SELECT person_id, upper(region) AS r FROM person) WHERE r = 'NORTH'",
+]
+MEASURED = ["SELECT count(DISTINCT region) FROM person", "SELECT count(region) FROM person"]
+
+
+def using(*uses: str) -> Kernel:
+    changed = document()
+    changed["data"]["tables"][0]["uses"] = {"region": list(uses)}
+    return kernel_of(changed)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "others", "queries"),
+    [("key", ("filter", "measure"), KEYED), ("filter", ("key", "measure"), FILTERED),
+     ("measure", ("key", "filter"), MEASURED)],
+)  # fmt: skip
+def test_a_column_is_used_only_as_it_is_granted_whatever_is_made_of_it(
+    left_out: str, others: tuple[str, ...], queries: list[str]
+) -> None:
+    for sql in queries:
+        finding = refused(using(*others), sql)
+        assert said(finding) == ("column-use", "5a.1"), sql
+        assert finding.fragment == "region"
+        using(left_out, *others).prepare(sql, **HERE)
+
+
+def test_a_column_without_uses_may_be_used_in_every_way_and_one_with_none_only_be_there() -> None:
+    for sql in (*KEYED, *FILTERED, *MEASURED):
+        kernel_of(document()).prepare(sql, **HERE)
+        assert refused(using(), sql).rule == "column-use"
+    using().prepare("SELECT sex, count(*) FROM person GROUP BY sex", **HERE)
+
+
 LINKS = {"clause": "5b", "permitted": [["person", "event"], ["person", "admission"]]}
 FORBIDDEN = [
     "SELECT count(*) FROM event e JOIN admission a ON e.person_id = a.patient",

@@ -70,6 +70,10 @@ def line_of(text: str, part: str) -> int:
          "data.links", "`linkage: false` makes impossible"),
         ("reason: diagnoses", "reason: diagnoses\n      purposes: [mian]", "mian", "data.tables.1.purposes.0",
          "there is no purpose 'mian'; did you mean 'main'?"),
+        ("reason: diagnoses", "reason: diagnoses\n      uses: {coed: [key]}", "coed", "data.tables.1.uses.coed",
+         "the column 'coed' is not granted; did you mean 'code'?"),
+        ("reason: diagnoses", "reason: diagnoses\n      uses: {code: [keys]}", "code: [keys]",
+         "data.tables.1.uses.code.0", "'keys' is not known here; did you mean 'key'?"),
         # law and terms
         ("common_law: consent", "common_law: section-251", "opt_outs_applied", "law.opt_outs_applied",
          "under section 251 the national data opt-out applies"),
