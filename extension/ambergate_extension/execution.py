@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from ambergate_extension.engine.attachments import Attachment
+from ambergate_policies import margins
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import CLEARED
 from ambergate_policies.certificates import UNCERTAIN, Certified
@@ -79,6 +80,7 @@ class Execution:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._tables: dict[str, pa.Table] = {}
+        self._cleared: dict[str, ClearedTable] = {}
         self.ms = {"check": 0.0, "execute": 0.0, "clear": 0.0}
 
     def result(self, prepared: Prepared) -> Shaped:
@@ -110,8 +112,10 @@ class Execution:
         if isinstance(step, PreparedPublic):
             return _Outcome(_without_values(_bounded(self._run(step, step.statement)), len(step.columns)))
         statistics = self._statistics(step)
+        cleared = self._without_margins(step, step.clear(rows(statistics)), statistics)
+        self._cleared[step.table] = cleared
         with self._timed("clear"):
-            return self._clear(step, statistics)
+            return self._clear(step, statistics, cleared)
 
     def _run(self, step: PreparedStep | Demand, statement: str, more: Tables | None = None) -> pa.Table:
         """The rows of a statement whose bound plan reads what the kernel decided on."""
@@ -134,8 +138,7 @@ class Execution:
         keys = {UNCERTAIN: _keys_arrow(certified.uncertain, found)}
         return _merged(found, certified, self._run(step, step.recount, keys))
 
-    def _clear(self, step: PreparedBoundary, statistics: pa.Table) -> _Outcome:
-        cleared = step.clear(rows(statistics))
+    def _clear(self, step: PreparedBoundary, statistics: pa.Table, cleared: ClearedTable) -> _Outcome:
         tables = self._tables | {CLEARED: _cleared_arrow(step, statistics, cleared)}
         posted = self._engine.post(step.post_statement, tables)
         held = [_flags(posted, f"h{index}") for index in range(len(step.columns))]
@@ -144,6 +147,19 @@ class Execution:
         hold = bool(flagged) or any(finding.action is Decision.HOLD for finding in cleared.findings)
         table = _without_values(posted, len(step.columns))
         return _Outcome(table, flagged, evidence, cleared.findings, cleared.withheld_groups, hold)
+
+    def _without_margins(self, step: PreparedBoundary, cleared: ClearedTable, statistics: pa.Table) -> ClearedTable:
+        """The cleared table without totals that would give away what the finer tables beside it do not show."""
+        boundary = step.program.boundary
+        hidden: margins.Hidden = set()
+        keys = list(zip(*cleared.keys, strict=True))
+        for margin, statement in zip(boundary.margins, step.remainders, strict=True):
+            hidden |= margins.hidden_by_parts(margin, cleared, self._cleared[margin.table])
+            if keys or not boundary.keys:
+                shown = {margins.SHOWN: _keys_arrow(keys, statistics)} if boundary.keys else {}
+                remainders = rows(self._run(step, statement, shown))
+                hidden |= margins.hidden(boundary, step.pack, cleared, remainders)
+        return margins.without(cleared, hidden, step.pack)
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:

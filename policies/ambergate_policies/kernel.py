@@ -12,7 +12,7 @@ from datetime import date
 
 from sqlglot import exp
 
-from ambergate_policies import certificates, public, statistics
+from ambergate_policies import certificates, margins, public, statistics
 from ambergate_policies.advice import Accepts, Shown, advised, explained, remarks
 from ambergate_policies.agreement import Agreement, Purpose
 from ambergate_policies.algebra.relations import Program, PublicProgram, Relation, scans
@@ -153,7 +153,7 @@ class Kernel:
         if isinstance(step.program, PublicProgram):
             return _prepared_public(step, step.program, demands)
         boundary = step.program.boundary
-        reads = statistics.reads(boundary.relation, statistics.all_expressions(boundary))
+        reads = statistics.reads(boundary.relation, statistics.all_expressions(margins.every_key(boundary)))
         pack = effective(self.pack, self.catalogue, known.granted(reads))
         minimum = pack.threshold.minimum
         return PreparedBoundary(
@@ -166,6 +166,7 @@ class Kernel:
             reads=reads,
             demands=demands,
             single=step.single,
+            remainders=tuple(margins.statement(boundary, margin, minimum) for margin in boundary.margins),
         )
 
     def _require_used_as_granted(

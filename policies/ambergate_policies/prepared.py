@@ -71,6 +71,8 @@ class PreparedBoundary:
     reads: dict[str, set[str]]
     demands: tuple[Demand, ...] = ()
     single: Finding | None = None
+    remainders: tuple[str, ...] = ()
+    """For each of the boundary's margins, the statement of what it could give away, over a table `u` of shown keys."""
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -159,6 +159,16 @@ Relation = Scan | Values | Cleared | Join | Beside | Derived | United
 
 
 @dataclass(frozen=True, slots=True)
+class Margin:
+    """A finer table of the same query beside a boundary: the step that it is, all its keys, and the `places` among them
+    of the boundary's own."""
+
+    table: str
+    keys: tuple[Expression, ...]
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Boundary:
     """The aggregation of a Person relation into rows not keyed by the owner. `owners` are equal wherever they are
     not NULL, and at least one is not: their coalesce is the person that a row counts for."""
@@ -168,6 +178,7 @@ class Boundary:
     condition: Expression | None
     keys: tuple[Expression, ...]
     aggregates: tuple[Aggregate, ...]
+    margins: tuple[Margin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """An output's alias used elsewhere in the same SELECT: in WHERE, GROUP BY, HAVING, QUALIFY, windows and later outputs.
 
-Such a name stands for the output's expression, and is replaced by it in the tree before anything is lowered. A column of
-the tables goes before an alias, as in the engine; an output sees only the outputs before it.
+Such a name stands for the output's expression, and is replaced by it in the tree before anything is lowered. A column
+of the tables goes before an alias, as in the engine; an output sees only the outputs before it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from ambergate_policies.lowering.scope import Names, Scope
+from ambergate_policies.lowering.sets import ALIAS_KEYS
 from ambergate_policies.verdict import QueryRefused
 
 MAX_NODES = 20_000
@@ -74,6 +75,18 @@ def expand_aliases(select: exp.Select, names: Names, scope: Scope) -> None:
             aliases.expand(clause)
 
 
+def check_alias_keys(select: exp.Select, names: Names, scope: Scope) -> None:
+    """A key of grouping sets that was taken for an alias must be no column: the engine would group by that."""
+    for name in select.meta.get(ALIAS_KEYS, ()):
+        try:
+            names.column(scope, exp.column(name, quoted=True))
+        except QueryRefused as refusal:
+            if refusal.findings[0].rule == "unknown-column":
+                continue
+        hint = "give the output another name"
+        raise names.reading.refuse("ambiguous", f"{name!r} is a column and an output", select, hint=hint)
+
+
 def _expand_output(aliases: _Aliases, item: exp.Expr) -> None:
     changed = aliases.expand(item)
     if changed is not item:  # the output keeps the name that was written
@@ -81,7 +94,7 @@ def _expand_output(aliases: _Aliases, item: exp.Expr) -> None:
 
 
 def _expand_order(aliases: _Aliases, order: exp.Expr) -> None:
-    """A term that is a name alone is an output first: the lowering knows. Inside of an expression it is a column first."""
+    """A name alone is an output first: the lowering knows. Inside of an expression it is a column first."""
     for term in order.expressions:
         if isinstance(term, exp.Ordered) and not isinstance(term.this, exp.Column):
             aliases.expand(term)

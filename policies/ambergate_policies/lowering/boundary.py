@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlglot import exp
 
 from ambergate_policies.agreement import Agreement
@@ -16,12 +18,13 @@ from ambergate_policies.algebra.expressions import (
     Owner,
     Window,
 )
-from ambergate_policies.algebra.relations import CLEARED, Boundary, Cleared, Output, Program
+from ambergate_policies.algebra.relations import CLEARED, Boundary, Cleared, Margin, Output, Program
 from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates, has_aggregate, is_aggregate, quantiles_of
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.grouping import group_nodes
 from ambergate_policies.lowering.outputs import constant, default_name, same
 from ambergate_policies.lowering.rows import PersonScalars, Rows, Single, scalar_subqueries
+from ambergate_policies.lowering.sets import FINER, Sibling
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.lowering.windows import Windows
 from ambergate_policies.verdict import QueryRefused
@@ -65,10 +68,21 @@ class OutermostSelect:
         clause = self.select.args.get("qualify")
         qualify = above.condition(clause.this) if clause is not None else None
         order = tuple(self._ordering(item, above, outputs) for item in self._order_items())
-        boundary = Boundary(self.rows.relation, self.rows.owners, condition, keys, tuple(above.found))
+        margins = tuple(self._margins(keys))
+        boundary = Boundary(self.rows.relation, self.rows.owners, condition, keys, tuple(above.found), margins)
         limit, offset = constant(self.reading, self.select, "limit"), constant(self.reading, self.select, "offset")
         windows, scalars = tuple(above.windows), tuple(above.scalars.values())
         return Program(boundary, outputs, held, order, limit, offset or 0, windows, qualify, scalars)
+
+    def _margins(self, keys: tuple[Expression, ...]) -> Iterator[Margin]:
+        """The finer tables of a ROLLUP that stand beside this one."""
+        sibling = self.select.meta.get(FINER)
+        for finer in sibling.finer if isinstance(sibling, Sibling) else ():
+            theirs = _unique([self._key(node) for node in finer.keys])
+            if finer.table is None or any(key not in theirs for key in keys):
+                raise self.reading.refuse("syntax", "these grouping sets cannot be read", self.select, hint="run each")
+            if len(theirs) > len(keys):
+                yield Margin(finer.table, tuple(theirs), tuple(theirs.index(key) for key in keys))
 
     # -- grouping
 

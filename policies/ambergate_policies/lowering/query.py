@@ -10,7 +10,7 @@ from ambergate_policies.agreement import Agreement
 from ambergate_policies.algebra.expressions import Column
 from ambergate_policies.algebra.relations import Cleared, Program, PublicProgram, Relation
 from ambergate_policies.catalogue import Catalogue
-from ambergate_policies.lowering.aliases import expand_aliases
+from ambergate_policies.lowering.aliases import check_alias_keys, expand_aliases
 from ambergate_policies.lowering.boundary import OutermostSelect
 from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.grouping import is_boundary
@@ -20,6 +20,7 @@ from ambergate_policies.lowering.outputs import given
 from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single
 from ambergate_policies.lowering.scope import CohortNames, Names, Source
 from ambergate_policies.lowering.setops import SetOperations
+from ambergate_policies.lowering.sets import FINER, Sibling, spread
 from ambergate_policies.lowering.shorthands import write_out
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.verdict import Finding, QueryRefused
@@ -143,6 +144,7 @@ class _Query:
 
     def _check_parts(self, select: exp.Select, outer: dict[str, exp.Expr]) -> dict[str, exp.Expr]:
         write_out(self.reading, select)
+        spread(self.reading, select)
         for key in given(select):
             if key not in _SELECT_PARTS:
                 value = select.args[key]
@@ -178,6 +180,7 @@ class _Query:
 
         select.meta["ambergate_inside"] = ctes
         rows = FromClause(self.names, ctes, subquery).lower(select)
+        check_alias_keys(select, self.names, rows.scope)
         expand_aliases(select, self.names, rows.scope)
         memberships = Memberships(self.names, rows, ctes, subquery, self._single_of(select))
         return rows, PersonScalars(self.names, rows.scope, memberships)
@@ -195,7 +198,9 @@ class _Query:
         inner = self._check_parts(node, ctes)
         rows, scalars = self._from(node, inner)
         if is_boundary(node, rows, scalars):
-            self._done[id(node)] = self._step(self._boundary(node, rows, scalars))
+            self._done[id(node)] = step = self._step(self._boundary(node, rows, scalars))
+            if isinstance(sibling := node.meta.get(FINER), Sibling):
+                sibling.table = step.table
             return self._again(self._done[id(node)], alias)
         return NestedSelect(self.names, node, rows, scalars, alias).lower()
 

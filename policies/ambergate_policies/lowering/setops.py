@@ -169,8 +169,7 @@ class SetOperations:
 
     def _derived(self, branch: _Branch, wanted: list[int], kinds: dict[int, Kind]) -> Derived:
         items = tuple(
-            (f"c{position}", widened(coerce(branch.outputs[index], kinds[index]), kinds[index]))
-            for position, index in enumerate(wanted)
+            (f"c{position}", _fitting(branch.outputs[index], kinds[index])) for position, index in enumerate(wanted)
         )
         owners = (branch.source.owner,) if branch.source.owner is not None else ()
         return Derived(self.names.fresh(), branch.relation, items, owners, None)
@@ -232,6 +231,13 @@ def _name_outputs(select: exp.Select, *, first: bool) -> None:
         if (plain and item.name.lower() in seen) or (unnamed and not first):
             item.replace(exp.alias_(item.copy(), f"column {place + 1}", quoted=True, copy=False))
         seen.add(item.alias_or_name.lower())
+
+
+def _fitting(node: Expression, kind: Kind) -> Expression:
+    """An output in the column's kind. What is NULL in every row takes any type from a NULL that is written there."""
+    if node.kind is Kind.NULL:
+        return Literal(None, Kind.NULL)
+    return widened(coerce(node, kind), kind)
 
 
 def _overlap(one: Derived, other: Derived) -> bool:
