@@ -13,6 +13,8 @@ from tests.small_project import gates, population
 from ambergate_extension.pipeline import Gate
 from ambergate_extension.replay import NothingRecorded
 from ambergate_policies.agreement import Agreement, PersonRole
+from ambergate_policies.authorisation import Session
+from ambergate_policies.cohorts import Cohorts, CohortTable, PreparedCohort
 from ambergate_policies.kernel import Kernel
 from ambergate_policies.packs import read_pack
 from ambergate_policies.territory import lies_within
@@ -287,6 +289,9 @@ FORBIDDEN = [
     "WITH a AS (SELECT patient FROM admission) SELECT count(*) FROM event e JOIN a ON e.person_id = a.patient",
     "SELECT count(*) FROM (SELECT person_id FROM event) e JOIN (SELECT patient FROM admission) a "
     "ON e.person_id = a.patient",
+    "SELECT count(*) FROM (SELECT person_id FROM event UNION ALL SELECT patient FROM admission) AS x",
+    "SELECT count(*) FROM (SELECT person_id FROM event EXCEPT SELECT patient FROM admission) AS x",
+    "SELECT count(*) FROM (SELECT person_id FROM event INTERSECT SELECT patient FROM admission) AS x",
     # each pair with `person` is permitted, the two through it are not
     "SELECT count(*) FROM person p JOIN event e USING (person_id) JOIN admission a ON p.person_id = a.patient",
     "SELECT count(*) FROM person p WHERE person_id IN (SELECT person_id FROM event) "
@@ -328,6 +333,24 @@ def test_an_agreement_without_linkage_links_nothing() -> None:
     kernel = linking(None, linkage=False)
     assert said(refused(kernel, FORBIDDEN[0])) == ("linkage", "data")
     kernel.prepare("SELECT count(*) FROM event a JOIN event b USING (person_id)", **HERE)
+
+
+def test_a_cohort_table_carries_the_tables_it_was_made_from_into_every_later_link() -> None:
+    kernel, session = linking(LINKS), Session("amara", None, "GB-ENG")
+    sql = "CREATE TABLE ill AS SELECT person_id FROM event WHERE code = 'A'"
+    made = kernel.understand(session, sql, TODAY, Cohorts(data_version="v"))
+    assert isinstance(made, PreparedCohort)
+    sha256 = made.definition.sha256
+    ill = CohortTable("0" * 16, "ill", sql, TODAY, (), sha256, "v", "amara", gates.NOON)
+    cohorts = Cohorts([ill], {"ill": ill.id}, "v")
+    kernel.understand(session, "SELECT count(*) FROM person JOIN ill USING (person_id)", TODAY, cohorts)
+    for query in (
+        "SELECT count(*) FROM admission a JOIN ill ON a.patient = ill.person_id",
+        "CREATE TABLE both AS SELECT patient FROM admission WHERE patient IN (SELECT person_id FROM ill)",
+    ):
+        with pytest.raises(QueryRefused) as caught:
+            kernel.understand(session, query, TODAY, cohorts)
+        assert said(caught.value.findings[0]) == ("linkage", "5b")
 
 
 def test_two_boundaries_of_one_query_link_nobody() -> None:
