@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import assert_never
 
-from ambergate_policies.algebra.expressions import Column, Comparison, Expression, Literal, Logical, Owner
+from ambergate_policies.algebra.expressions import Column, Comparison, Expression, Literal, Logical, Owner, Window
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import (
     Beside,
@@ -34,8 +34,8 @@ from ambergate_policies.algebra.relations import (
 
 def indexed_persons(relation: Relation) -> int | None:
     """How many persons the index of the project has, or None where some table of persons is without it. A cohort table
-    keeps the person key that the tables have which it was made from."""
-    counts = [scan.persons for scan in scans(relation) if scan.owner is not None and scan.place is None]
+    keeps the person key that the tables have which it was made from, and is ordered by it."""
+    counts = [scan.persons for scan in scans(relation) if scan.owner is not None]
     known = [count for count in counts if count is not None]
     return max(known) if known and len(known) == len(counts) else None
 
@@ -87,10 +87,26 @@ def one_row_each(node: Relation) -> bool:
             if group is not None:
                 return not group.keys
             constant = all(isinstance(item, Owner | Literal) for _, item in node.items)
-            return (distinct and constant and len(node.owners) == 1) or one_row_each(inner)
+            return (distinct and constant and len(node.owners) == 1) or _first_of_each(node) or one_row_each(inner)
         case Join(kind=JoinKind.SEMI | JoinKind.ANTI, left=left) | Beside(left=left):
             return one_row_each(left)
         case Join(kind=JoinKind.INNER | JoinKind.LEFT | JoinKind.RIGHT, left=left, right=right):
             return one_row_each(left) and one_row_each(right)
         case _:
             return False
+
+
+def _first_of_each(node: Derived) -> bool:
+    """`QUALIFY row_number() OVER (PARTITION BY owner ...) = 1`: the condition over a window of the relation below."""
+    inner, condition = node.relation, node.condition
+    if not isinstance(inner, Derived) or condition is None or len(inner.owners) != 1 or len(node.owners) != 1:
+        return False
+    items = dict(inner.items)
+    for part in condition.parts if isinstance(condition, Logical) and condition.operator == "AND" else (condition,):
+        match part:
+            case Comparison(operator="=", left=Column(source=inner.source, name=name), right=Literal(value=1)):
+                window = items.get(name)
+                # Another owner in its place could be NULL in some of a person's rows, which are a part of their own.
+                if isinstance(window, Window) and window.function == "row_number" and window.domain is None:
+                    return window.partition == inner.owners
+    return False
