@@ -226,6 +226,8 @@ class Gate:
             return
         needed = [self._shelf.attachment(cohort) for cohort in prepared.cohorts]
         self._engine.attach(needed, also=self._shelf.attachments(cohorts))
+        if needed:
+            self._shelf.require_unchanged(cohorts)
 
     def _keep(self, sql: str, prepared: PreparedCohort | PreparedDrop) -> Answer:
         """Make or drop a cohort table. The answer is an empty table and what may be said about it: no number."""

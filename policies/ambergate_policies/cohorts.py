@@ -75,8 +75,9 @@ class Definition:
     owner: whether its rows are persons'; owner_name: the name of the person key, None where it was not selected;
     select: the statement that makes the rows, and `reads` what its plan may touch; before: what the steps mean whose
     cleared tables it reads; granted: every granted table and column that it reads, also through other cohort tables
-    and in conditions; generations: 1 + those of its parents;
-    unique: no person has two rows; repeated: the query may have multiplied rows of a person (lowering/setops.py)."""
+    and in conditions; generations: 1 + those of its parents; persons: how many the project's index counts, where its
+    key is that index; unique: no person has two rows; repeated: the query may have multiplied rows of a person
+    (lowering/setops.py)."""
 
     owner: bool
     owner_name: str | None
@@ -87,6 +88,7 @@ class Definition:
     granted: dict[str, tuple[str, ...]]
     parents: tuple[tuple[str, str], ...]
     generations: int
+    persons: int | None
     unique: bool
     repeated: bool
 

@@ -307,6 +307,24 @@ def test_while_data_are_being_replaced_nothing_is_kept(gate: Gate, state: StateF
     assert files(state) == []
 
 
+def test_rows_of_two_versions_of_the_data_never_meet(gate: Gate, state: StateFolder) -> None:
+    """The data are replaced between the look at the cohort table and the opening of its file."""
+    released(gate.answer(MAKE))
+    engine: Any = gate._engine
+    attach = engine.__class__.attach
+
+    def replaced_meanwhile(self: Any, *arguments: Any, **named: Any) -> None:
+        (state.project("small") / "manifest.json").unlink(missing_ok=True)
+        attach(self, *arguments, **named)
+
+    engine.__class__.attach = replaced_meanwhile
+    try:
+        answer = gate.answer(COUNT)
+    finally:
+        engine.__class__.attach = attach
+    assert (answer.verdict, answer.findings[0].rule) == ("failed", "operator")
+
+
 def test_a_missing_file_is_the_data_centres_to_mend(gate: Gate, state: StateFolder) -> None:
     released(gate.answer(MAKE))
     files(state)[0].unlink()

@@ -11,10 +11,12 @@ from tests.small_project import gates
 
 from ambergate_policies.agreement import Agreement
 from ambergate_policies.authorisation import Session
+from ambergate_policies.catalogue import PersonIndex
 from ambergate_policies.cohorts import MAX_GENERATIONS, MAX_TABLES, Cohorts, CohortTable, PreparedCohort, PreparedDrop
 from ambergate_policies.errors import IntegrityError
 from ambergate_policies.kernel import Kernel
-from ambergate_policies.prepared import Prepared
+from ambergate_policies.places import PERSON_INDEX, cohort_place
+from ambergate_policies.prepared import Prepared, PreparedBoundary
 from ambergate_policies.verdict import Finding, QueryRefused
 
 TODAY = gates.NOON.date()
@@ -404,3 +406,27 @@ def test_whether_a_person_has_one_row_is_known_of_a_kept_table(project: Project)
     one = project.keep("CREATE TABLE one AS SELECT person_id, count(*) AS n FROM event GROUP BY person_id")
     many = project.keep("CREATE TABLE many AS SELECT person_id, code FROM event")
     assert (one.definition.unique, many.definition.unique) == (True, False)
+
+
+def test_a_misspelt_name_is_guessed_from_cohort_tables_too(project: Project) -> None:
+    project.keep("CREATE TABLE hypertensives AS SELECT person_id FROM event WHERE code = 'I10'")
+    assert "hypertensives" in str(project.refused("SELECT count(*) FROM hypertensive").hint)
+    assert "cohort tables: hypertensives" in str(project.refused("SELECT count(*) FROM zzz").hint)
+
+
+def test_a_cohort_of_indexed_tables_keeps_the_index_and_its_certificates(kernel: Kernel) -> None:
+    indexed = {
+        name: table.model_copy(update={"index": PersonIndex(persons=1_000_000, unique=name == "person")})
+        for name, table in kernel.catalogue.tables.items()
+        if table.owner is not None
+    }
+    catalogue = kernel.catalogue.model_copy(update={"tables": kernel.catalogue.tables | indexed})
+    project = Project(Kernel(catalogue, kernel.agreement, kernel.pack))
+    kept = project.keep("CREATE TABLE x AS SELECT person_id, code, value FROM event WHERE value > 1")
+    assert PERSON_INDEX in kept.definition.reads["event"]
+    asked = project.understand("SELECT x.code, count(*) FROM x JOIN person p ON p.person_id = x.person_id GROUP BY 1")
+    assert isinstance(asked, Prepared)
+    (step,) = asked.steps
+    assert isinstance(step, PreparedBoundary)
+    assert step.certificate is not None
+    assert f'"{cohort_place("0" * 16)}"' in step.certificate

@@ -71,6 +71,12 @@ class Shelf:
             self._known = (kernel, cohorts)
             return cohorts
 
+    def require_unchanged(self, cohorts: Cohorts) -> None:
+        """Raises OperatorError where the project's data are no longer those that the cohort tables were judged by: rows
+        of one version must not meet those of another."""
+        if not cohorts.data_version or self._version() != cohorts.data_version:
+            raise OperatorError("the project's data are being renewed; try again when that has finished")
+
     def attachment(self, cohort: str) -> Attachment:
         """The file of a version, to be read."""
         return Attachment(cohort_place(cohort), self.files.path(cohort), self._key(cohort))

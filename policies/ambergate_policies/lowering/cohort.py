@@ -22,7 +22,7 @@ from ambergate_policies.lowering.text import Reading
 from ambergate_policies.names import is_name
 from ambergate_policies.places import COHORT, cohort_of, cohort_place
 from ambergate_policies.printing import OWNER, columns_used, expression, owner_of, quoted, relation
-from ambergate_policies.ranges import one_row_each
+from ambergate_policies.ranges import indexed_persons, one_row_each
 from ambergate_policies.statistics import reads, within
 from ambergate_policies.verdict import QueryRefused
 
@@ -175,6 +175,7 @@ def define(
         granted=granted(found, known.definition),
         parents=tuple(sorted(known.used.items())),
         generations=generations,
+        persons=indexed_persons(lowered.relation),
         unique=one_row_each(lowered.relation),
         repeated=source.repeated,
     )
@@ -345,6 +346,7 @@ def _relation(
         OWNER if definition.owner else None,
         None,
         place=cohort_place(cohort),
+        persons=definition.persons,
         unique=definition.unique,
     )
     items = tuple((c.stored, Column(inner, c.stored, c.kind, c.measurability)) for c in definition.columns)

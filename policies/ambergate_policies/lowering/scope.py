@@ -88,7 +88,9 @@ class Names:
         """The scan of a granted table, or a cohort table; refuses anything else by saying what the agreement has."""
         word = node.name
         if (node.db or node.catalog) and (node.catalog or node.db.lower() != "main"):
-            raise self.reading.refuse("unknown-table", f"there is no schema for {word!r}", node, hint=f"use {word}")
+            known = word.lower() in self.grants
+            hint = f"use {word}" if known else "SHOW TABLES and DESCRIBE tell what is granted"
+            raise self.reading.refuse("unknown-table", f"there is no schema for {word!r}", node, hint=hint)
         grant = self.grants.get(word.lower())
         if grant is None or word.lower() not in self.tables:
             if self.cohorts is not None and (found := self.cohorts.source(self, node, alias)) is not None:
@@ -192,7 +194,8 @@ class Names:
             return f"{' and '.join(elsewhere)} has it: join it on the person key"
         if close := nearest(word, names):
             return f"did you mean {close[0]!r}?"
-        if isinstance(node.this, exp.Identifier) and node.this.args.get("quoted"):
+        span = self.reading.span(node)
+        if span is not None and self.reading.text[span.start : span.start + 1] == '"':
             return "double quotes are for names: put texts in single quotes"
         return "columns here: " + ", ".join(names[:40])
 
