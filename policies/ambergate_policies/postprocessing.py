@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ambergate_policies.algebra.expressions import Column, Composite, Expression, walk
 from ambergate_policies.algebra.relations import CLEARED, Program
-from ambergate_policies.printing import expression, ordering, quoted, relation
+from ambergate_policies.printing import expression, ordering, quoted, readable, relation
 
 
 def statement(program: Program) -> str:
@@ -29,8 +29,8 @@ def statement(program: Program) -> str:
 def _output(node: Expression) -> str:
     """A column of the result: one value, or a list of percentiles."""
     if isinstance(node, Composite):
-        return f"[{', '.join(expression(item) for item in node.items)}]"
-    return expression(node)
+        return f"[{', '.join(readable(item) for item in node.items)}]"
+    return readable(node)
 
 
 def _source(program: Program) -> str:

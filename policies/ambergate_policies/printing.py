@@ -257,6 +257,17 @@ def _internal(source: str) -> str:
     return f'"{source}"'
 
 
+def readable(node: Expression) -> str:
+    """What comes out of the engine; a date that no calendar of ours reaches is NULL. It could not be read, and the
+    failure would tell of a group of few persons that there is one."""
+    text = expression(node)
+    if not node.kind.temporal:
+        return text
+    word = "DATE" if node.kind is Kind.DATE else "TIMESTAMP"
+    first, last = (f"CAST('{day}' AS {word})" for day in ("0001-01-01", "9999-12-31"))
+    return f"CASE WHEN ({text} >= {first}) AND ({text} < {last}) THEN {text} END"
+
+
 def owner_of(owners: tuple[Owner, ...]) -> str:
     """The person of a row: the first owner that is not NULL."""
     texts = [expression(owner) for owner in owners]

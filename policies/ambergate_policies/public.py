@@ -12,7 +12,7 @@ from dataclasses import replace
 from ambergate_policies.algebra.expressions import Column, Expression, Literal, Logical, Window, walk
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import Beside, Cleared, Derived, Join, PublicProgram, Relation, United
-from ambergate_policies.printing import columns_used, expression, quoted, relation
+from ambergate_policies.printing import columns_used, expression, quoted, readable, relation
 from ambergate_policies.statistics import MAX_GROUPS, within
 
 _FALSE = Literal(False, Kind.BOOL)
@@ -26,7 +26,7 @@ def statement(program: PublicProgram) -> str:
     source = flagged.relation(program.relation)
     flags = [flagged.of(column) or _FALSE for column in program.columns]
     used = columns_used([*within(source), *flags])
-    items = [f"{expression(column)} AS {quoted(f'o{i}')}" for i, column in enumerate(program.columns)]
+    items = [f"{readable(column)} AS {quoted(f'o{i}')}" for i, column in enumerate(program.columns)]
     items += [f"coalesce({expression(flag)}, false) AS {quoted(f's{i}')}" for i, flag in enumerate(flags)]
     return f"SELECT {', '.join(items)} FROM {relation(source, used)} LIMIT {MAX_GROUPS + 1}"
 

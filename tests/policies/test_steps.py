@@ -177,3 +177,17 @@ def test_a_value_that_turns_out_to_be_several_is_refused(unrounded_gate: Gate) -
 def test_each_step_reads_only_what_it_was_checked_for(kernel: Kernel, plain: duckdb.DuckDBPyConnection) -> None:
     prepared: Prepared = kernel.prepare(WRITTEN_IN_STEPS["a denominator"], account=gates.ACCOUNT, on=gates.NOON.date())
     assert [set(step.reads) for step in prepared.steps] == [{"person"}, {"event"}]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT DATE '2020-01-01' + INTERVAL 90000 YEAR AS day, 1 AS one",
+        "SELECT make_date(200000, 1, 1) AS day, 1 AS one",
+        "SELECT registered_on + INTERVAL 9000 YEAR AS day, 1 AS one FROM person GROUP BY 1",
+    ],
+)
+def test_a_date_that_no_calendar_reaches_is_missing(unrounded_gate: Gate, sql: str) -> None:
+    answer = unrounded_gate.answer(sql)
+    assert answer.verdict == "released", answer.findings
+    assert gates.rows_of(answer) == [(None, 1)]

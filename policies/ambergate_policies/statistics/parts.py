@@ -6,7 +6,7 @@ The names are ours; pairs of measures have a module of their own (`pairs.py`).
 
 from __future__ import annotations
 
-from ambergate_policies.algebra.expressions import Aggregate, Expression, Measure
+from ambergate_policies.algebra.expressions import Aggregate, Measure
 from ambergate_policies.printing import expression
 from ambergate_policies.statistics import pairs
 from ambergate_policies.statistics.cells import CONDITIONS, WINDOWED
@@ -21,16 +21,6 @@ SPREAD = {
 MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN, *(measure for measure, _ in SPREAD), *WINDOWED})
 OF_ROWS = MAGNITUDES | CONDITIONS | {Measure.PROPORTION}
 """Measures of which `of_one_row` gives the partials."""
-
-
-def key_of(key: Expression) -> str:
-    """A key of a group; a date that no calendar of ours reaches is NULL. It could not be read, and the failure would
-    tell of a group of few persons that there is one."""
-    text = expression(key)
-    if not key.kind.temporal:
-        return text
-    first, last = (f"CAST('{day}' AS TIMESTAMP)" for day in ("0001-01-01", "9999-12-31"))
-    return f"CASE WHEN ({text} >= {first}) AND ({text} < {last}) THEN {text} END"
 
 
 def slot_of(aggregates: tuple[Aggregate, ...], index: int) -> int:

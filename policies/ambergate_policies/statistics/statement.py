@@ -9,16 +9,24 @@ from __future__ import annotations
 
 from ambergate_policies.algebra.expressions import Aggregate, Measure
 from ambergate_policies.algebra.relations import Boundary, Relation
-from ambergate_policies.printing import OWNER, columns_used, expression, handed_over, owner_of, quoted, relation
+from ambergate_policies.printing import (
+    OWNER,
+    columns_used,
+    expression,
+    handed_over,
+    owner_of,
+    quoted,
+    readable,
+    relation,
+)
 from ambergate_policies.ranges import one_row_each
-from ambergate_policies.statistics import pairs
+from ambergate_policies.statistics import pairs, places
 from ambergate_policies.statistics.cells import MAX_GROUPS, NUMBERS, WINDOWED
 from ambergate_policies.statistics.parts import (
     MAGNITUDES,
     OF_ROWS,
     SPREAD,
     inputs,
-    key_of,
     merged,
     numbers_of,
     of_one_row,
@@ -110,7 +118,7 @@ class Statement:
         """The rows of the boundary's relation, or of `source` in its place. guarded: see `inputs`."""
         boundary = self.boundary
         items = [f"{owner_of(boundary.owners)} AS {quoted(OWNER)}"]
-        items += [f"{key_of(key)} AS {name}" for key, name in zip(boundary.keys, self.keys, strict=True)]
+        items += [f"{readable(key)} AS {name}" for key, name in zip(boundary.keys, self.keys, strict=True)]
         for index, aggregate in self.own():
             items += inputs(index, aggregate, guarded=guarded)
         where = f" WHERE {expression(boundary.condition)}" if boundary.condition is not None else ""
@@ -184,29 +192,10 @@ class Statement:
         source = f"{units} AS p JOIN {groups} AS g ON {self.same_group('p', 'g')}"
         return f"d AS (SELECT {', '.join([*keys, *items])} FROM {source}{group})"
 
-    # -- q: percentiles and extremes as the mean of `minimum` persons
+    # -- q: percentiles and extremes
 
     def _window(self, index: int) -> list[str]:
-        aggregate = self.boundary.aggregates[index]
-        keys, size, slot = ", ".join([*self.keys, ""]), self.minimum, self.slots[index]
-        partition = f"PARTITION BY {', '.join(self.keys)} " if self.keys else ""
-        over = f"OVER ({partition}ORDER BY v)"
-        whole = f"OVER ({partition.strip()})"
-        start = {
-            Measure.MINIMUM: "0",
-            Measure.MAXIMUM: f"w - {size}",
-        }.get(aggregate.measure, f"CAST(floor({aggregate.quantile or 0} * w - {size / 2}) AS BIGINT)")
-        inside = (
-            f"i > greatest(0, least(w - {size}, {start})) AND i <= greatest(0, least(w - {size}, {start})) + {size}"
-        )
-        group = f" GROUP BY {', '.join(self.keys)}" if self.keys else ""
-        return [
-            f"x{index} AS (SELECT {keys}s{slot} / c{slot} AS v FROM p WHERE c{slot} > 0)",
-            f"y{index} AS (SELECT {keys}v, row_number() {over} AS i, count(*) {whole} AS w FROM x{index})",
-            f"q{index} AS (SELECT {keys}avg(v) AS v{index}, sum(abs(v)) AS b{index}, max(abs(v), 2) AS t{index}, "
-            f"var_pop(v) * count(*) AS e{index}, greatest(max(v) - avg(v), avg(v) - min(v)) AS f{index} "
-            f"FROM y{index} WHERE {inside}{group})",
-        ]
+        return places.parts(index, self.slots[index], self.boundary.aggregates[index], self.minimum, self.keys)
 
     # -- distinct values: only those that enough persons have, or a CASE could count the values of one person
 
@@ -231,14 +220,7 @@ class Statement:
             if (aggregate.measure, aggregate.population) in SPREAD:
                 numbers["value"] = f"v.v{index}"
             if index in windows:
-                numbers |= {
-                    "value": f"q{index}.v{index}",
-                    "absolute": f"q{index}.b{index}",
-                    "largest": f"q{index}.t{index}[1]",
-                    "second": f"q{index}.t{index}[2]",
-                    "spread": f"q{index}.e{index}",
-                    "outlier": f"q{index}.f{index} * q{index}.f{index}",
-                }
+                numbers |= places.numbers(index)
             for number in NUMBERS:
                 kind = "BIGINT" if number in NUMBERS[:5] else "DOUBLE"
                 items.append(f"CAST({numbers.get(number, 'NULL')} AS {kind}) AS m{index}_{number}")
