@@ -129,9 +129,7 @@ def _findings(columns: list[list[ClearedCell]], withheld: int, pack: RulePack) -
 def _meanings(boundary: Boundary, pack: RulePack) -> Iterator[Finding]:
     """What the query's own words mean here, where that is not what they mean elsewhere."""
     if any(aggregate.measure in WINDOWED for aggregate in boundary.aggregates):
-        message = (
-            f"minimum, maximum and percentiles are means of the {pack.threshold.minimum} persons nearest to the place"
-        )
+        message = f"minimum, maximum and percentiles are means of blocks of {pack.threshold.minimum} or more persons"
         yield Finding("meaning", Decision.RELEASE, message, clause=pack.reference)
     if any(aggregate.kind is Kind.DATE for aggregate in boundary.aggregates):
         message = "dates are shown as the first day of their month"

@@ -314,10 +314,15 @@ def _magnitude(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
     shown = Shown(_shown(aggregate, number, pack), persons=domain)
     windowed = aggregate.measure in (Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM)
     means_of = sorted(math.fsum(own) / len(own) for own in values.values())
-    window = _window(aggregate, means_of, pack) if windowed and flat else []
+    blocks = _blocks(aggregate, means_of, pack) if windowed and flat else []
     spread = aggregate.measure in (Measure.DEVIATION, Measure.VARIANCE, Measure.ERROR)
-    own = [[value] for value in window] if windowed else list(values.values())
-    dominated = _dominated(contributions, pack, windowed) or _stands_out(own, pack)
+    if windowed:
+        dominated = any(
+            _dominated([abs(value) for value in block], pack, True) or _stands_out([[value] for value in block], pack)
+            for _, block in blocks
+        )
+    else:
+        dominated = _dominated(contributions, pack, windowed) or _stands_out(list(values.values()), pack)
     words = [pack.dominance.action.value] if dominated else []
     if spread and domain and len(domain) - 1 < pack.degrees_of_freedom.minimum:
         words.append(pack.degrees_of_freedom.action.value)
@@ -355,8 +360,8 @@ def _statistic(
                 number /= math.sqrt(rounded(len(flat), pack))
             return number, contributions
         case _:
-            window = _window(aggregate, sorted(math.fsum(own) / len(own) for own in values.values()), pack)
-            return math.fsum(window) / len(window), [abs(value) for value in window]
+            blocks = _blocks(aggregate, sorted(math.fsum(own) / len(own) for own in values.values()), pack)
+            return math.fsum(weight * math.fsum(block) / len(block) for weight, block in blocks), []
 
 
 def _typical(aggregate: Aggregate, flat: list[float], rows: int, pack: RulePack) -> float:
@@ -412,17 +417,24 @@ def _pair(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -
     return shown
 
 
-def _window(aggregate: Aggregate, ordered: list[float], pack: RulePack) -> list[float]:
-    """The persons that an extreme or a percentile is the mean of: as many as the threshold, around the place."""
-    size, number = pack.threshold.minimum, len(ordered)
+def _blocks(aggregate: Aggregate, ordered: list[float], pack: RulePack) -> list[tuple[float, list[float]]]:
+    """The blocks of neighbours that an extreme or a percentile is made of, with the share that each has in it."""
+    number = len(ordered)
+    many = max(1, number // pack.threshold.minimum)
+    blocks: list[list[float]] = [[] for _ in range(many)]
+    for place, value in enumerate(ordered):
+        blocks[place * many // number].append(value)
+    assert many == 1 or all(len(block) >= pack.threshold.minimum for block in blocks)
     if aggregate.measure is Measure.MINIMUM:
-        start = 0
-    elif aggregate.measure is Measure.MAXIMUM:
-        start = number - size
-    else:
-        start = math.floor(float(aggregate.quantile or 0) * number - size / 2)
-    start = max(0, min(number - size, start))
-    return ordered[start : start + size]
+        return [(1.0, blocks[0])]
+    if aggregate.measure is Measure.MAXIMUM:
+        return [(1.0, blocks[-1])]
+    middle = float(aggregate.quantile or 0) * many - 0.5  # where the middles of the blocks are 0, 1, 2, ...
+    share = middle - math.floor(middle)
+    if middle < 0 or middle > many - 1:
+        return [(1.0, blocks[0] if middle < 0 else blocks[-1])]
+    found = [(1 - share, blocks[math.floor(middle)])]
+    return [*found, (share, blocks[math.floor(middle) + 1])] if share else found
 
 
 def _dominated(contributions: list[float], pack: RulePack, windowed: bool) -> bool:
