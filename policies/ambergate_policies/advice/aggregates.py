@@ -27,6 +27,9 @@ _RENAMED = {
     "lcase": "lower",
     "square": "pow",
     "iif": "if",
+    "percentile": "quantile_cont",
+    "percentile_approx": "quantile_cont",
+    "approx_percentile": "quantile_cont",
 }
 _PARTS = frozenset({"year", "quarter", "month", "week", "day", "hour", "yyyy", "mm", "dd", "yy", "dayofweek"})
 _LONG = {"yyyy": "year", "yy": "year", "mm": "month", "dd": "day"}
@@ -150,7 +153,7 @@ CURES: tuple[Cure, ...] = (
     Cure("texts in a CASE that is averaged", frozenset({"measure", "type", "aggregate"}), _case_of_texts),
     Cure(
         "a function of another dialect",
-        _FUNCTION,
+        _FUNCTION | {"row-level"},
         _other_dialects,
         "this is DuckDB's SQL, where the function has another name or form",
     ),

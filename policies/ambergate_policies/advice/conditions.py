@@ -122,6 +122,19 @@ def _date_as_text(question: Question) -> Iterator[str]:
         yield text
 
 
+def _date_without_quotes(question: Question) -> Iterator[str]:
+    """`issued_on >= 01/01/2020`, which is a division."""
+    text = re.sub(r"(?<!['\w])\d{1,2}/\d{1,2}/\d{4}(?!['\w])", _written_day, question.text)
+    text = re.sub(r"(?<!['\w])\d{4}-\d{2}-\d{2}(?!['\w])", _written_day, text)
+    if text != question.text:
+        yield text
+
+
+def _written_day(match: re.Match[str]) -> str:
+    day = _day(match[0])
+    return f"DATE '{day.isoformat()}'" if day is not None else match[0]
+
+
 def _day(text: str) -> date | None:
     try:
         if match := _DAY_FIRST.fullmatch(text.strip()):
@@ -206,6 +219,12 @@ CURES: tuple[Cure, ...] = (
         "a date written as people write it",
         _TYPE,
         _date_as_text,
+        "write dates as DATE '2020-01-31'; here the day was taken to be first",
+    ),
+    Cure(
+        "a date without quotes",
+        _TYPE | {"syntax"},
+        _date_without_quotes,
         "write dates as DATE '2020-01-31'; here the day was taken to be first",
     ),
     Cure("a date compared with a year", _TYPE, _date_as_year, "compare the year: year(...)"),

@@ -66,7 +66,9 @@ def _table(question: Question) -> Iterator[str]:
         if granted and span is not None:
             yield question.replaced(span.start, span.end, granted[0])
         return
-    for guess in nearest(word, names, most=2, cutoff=0.5):
+    if word.lower() in (name.lower() for name in question.catalogue.tables):  # spelt rightly, and not granted
+        return
+    for guess in nearest(word, names, most=2):
         yield question.renamed(word, guess)
 
 
@@ -138,6 +140,45 @@ def _unambiguous(question: Question) -> Iterator[str]:
             yield question.replaced(span.start, span.end, f"{known.alias}.{question.fragment}")
 
 
+def _having_no_alias(question: Question) -> Iterator[str]:
+    """`HAVING n > 10` where nothing is called n: the first aggregate."""
+    select = question.select()
+    having = select.args.get("having") if select is not None else None
+    if select is None or having is None:
+        return
+    word = _last_word(question.fragment).lower()
+    counted = next(
+        (item.unalias() for item in select.expressions if item.find(exp.AggFunc)), exp.Count(this=exp.Star())
+    )
+    named = [column for column in having.find_all(exp.Column) if column.name.lower() == word]
+    for column in named:
+        column.replace(counted.copy())
+    if named:
+        yield question.printed(select)
+
+
+def _left_out(question: Question) -> Iterator[str]:
+    """A column that is not granted, and nothing like it: the same without it among the results and groups."""
+    select = question.select()
+    if select is None:
+        return
+    word = _last_word(question.fragment).lower()
+
+    def unwanted(item: exp.Expr) -> bool:
+        return any(column.name.lower() == word for column in item.find_all(exp.Column))
+
+    kept = [item for item in select.expressions if not unwanted(item)]
+    group = select.args.get("group")
+    if not kept or len(kept) == len(select.expressions) or group is None or group.args.get("all"):
+        return
+    if any(item.sql().isdigit() for item in group.expressions):
+        return
+    groups = [item for item in group.expressions if not unwanted(item)]
+    select.set("expressions", kept)
+    select.set("group", exp.Group(expressions=groups) if groups else None)
+    yield question.printed(select)
+
+
 def _dropped(question: Question) -> Iterator[str]:
     """Ordering by a name that is not there: by the first aggregate, or not at all."""
     select = question.select()
@@ -180,5 +221,7 @@ CURES: tuple[Cure, ...] = (
     Cure("a column misspelt, not granted, or named by another word", _UNKNOWN, _column),
     Cure("a column of another table", _UNKNOWN, _elsewhere, "join the table that has it, on the person key"),
     Cure("ordering by an alias that is not there", _UNKNOWN, _dropped),
+    Cure("HAVING on an alias that is not there", _UNKNOWN, _having_no_alias),
+    Cure("a column that is not granted, nor anything like it", _UNKNOWN, _left_out),
     Cure("a name that several tables have", frozenset({"ambiguous"}), _unambiguous),
 )

@@ -73,12 +73,17 @@ def statements(text: str) -> list[tuple[int, str]]:
 
 
 def located(text: str, finding: Finding) -> Finding:
-    """A finding with a place a reader would underline, and with a hint."""
+    """A finding with a place a reader would underline."""
     if finding.span is None and finding.rule in ("statement", "syntax", "size"):
         finding = _of_a_statement(text, finding)
     elif finding.span is not None:
         start, end = _widened(text, finding.span.start, finding.span.end, finding.rule)
         finding = replace(finding, span=Span.within(text, start, end), fragment=text[start:end])
+    return finding
+
+
+def hinted(finding: Finding) -> Finding:
+    """A finding with a hint: the rule's own where nothing better is known."""
     return finding if finding.hint else replace(finding, hint=_RULE_HINTS.get(finding.rule))
 
 
@@ -89,7 +94,7 @@ def _of_a_statement(text: str, finding: Finding) -> Finding:
         return finding
     start, statement = parts[1] if len(parts) > 1 else parts[0]
     word = statement.split(None, 1)[0] if statement else ""
-    hint = _STATEMENT_HINTS.get(word.upper(), finding.hint) if finding.rule == "statement" else finding.hint
+    hint = _STATEMENT_HINTS.get(word.upper(), finding.hint)
     width = len(statement) if len(parts) > 1 else len(word)
     span = Span.within(text, start, start + width)
     hint = finding.hint if len(parts) > 1 else hint

@@ -14,7 +14,7 @@ from ambergate_policies.advice.conditions import CURES as CONDITIONS
 from ambergate_policies.advice.cure import Cure
 from ambergate_policies.advice.joins import CURES as JOINS
 from ambergate_policies.advice.names import CURES as NAMES
-from ambergate_policies.advice.places import located
+from ambergate_policies.advice.places import hinted, located
 from ambergate_policies.advice.question import Question
 from ambergate_policies.advice.rows import CURES as ROWS
 from ambergate_policies.advice.statements import CURES as STATEMENTS
@@ -90,10 +90,11 @@ def advised(
     """The findings of a refusal, each with its place in the text and the first with a rewrite that `accepts` takes."""
     placed = tuple(located(text, finding) for finding in findings)
     if not placed or len(text) > LONGEST_TEXT or placed[0].rule == "size":
-        return placed
+        return tuple(map(hinted, placed))
     search = _Search(catalogue, agreement, accepts, {"".join(text.split()).lower()})
     found = search.repaired(text, placed[0], 1)
     if found is None:
-        return placed
+        return tuple(map(hinted, placed))
     rewrite, cure = found
-    return (replace(placed[0], rewrite=rewrite, hint=placed[0].hint or cure.says or None), *placed[1:])
+    first = replace(placed[0], rewrite=rewrite, hint=placed[0].hint or cure.says or None)
+    return tuple(map(hinted, (first, *placed[1:])))

@@ -239,5 +239,5 @@ CURES: tuple[Cure, ...] = (
     ),
     Cure("one row per person", _ROWS, _one_row_per_person),
     Cure("a column missing in GROUP BY", _ROWS, _missing_key),
-    Cure("a list of rows", _ROWS | {"window", "unknown-column", "linkage"}, _counted, "count or average them"),
+    Cure("a list of rows", _ROWS | {"window"}, _counted, "count or average them"),
 )

@@ -79,6 +79,19 @@ def _without_top(question: Question) -> Iterator[str]:
         yield _TOP.sub(r"\1", question.text)
 
 
+def _pattern_without_quotes(question: Question) -> Iterator[str]:
+    """`cause LIKE I2%`."""
+    text = re.sub(r"(\bI?LIKE\s+)([\w%]*%[\w%]*)", r"\1'\2'", question.text, flags=re.I)
+    if text != question.text:
+        yield text
+
+
+def _interval(question: Question) -> Iterator[str]:
+    """`> 30 days`: a difference of dates is a number of days; added to a date it is an interval."""
+    for written in (r"\1", r"INTERVAL \1 \2"):
+        yield re.sub(r"\b(\d+)\s+(day|week|month|year)s?\b", written, question.text, flags=re.I)
+
+
 def _keyword(question: Question) -> Iterator[str]:
     """FORM for FROM, GRUOP for GROUP: before the place where reading failed, the last such word first."""
     span = question.finding.span
@@ -145,6 +158,18 @@ CURES: tuple[Cure, ...] = (
     Cure("metadata of the engine", _STATEMENT | {"unknown-table"}, _metadata),
     Cure("SUMMARIZE", _STATEMENT, _summary),
     Cure("TOP", frozenset({"syntax"}), _without_top, "there is no TOP: a result may end in LIMIT"),
+    Cure(
+        "a pattern without quotes",
+        frozenset({"syntax"}),
+        _pattern_without_quotes,
+        "put patterns in single quotes",
+    ),
+    Cure(
+        "a number of days in words",
+        frozenset({"syntax"}),
+        _interval,
+        "a difference of dates is a number of days; INTERVAL 30 DAY is added to a date",
+    ),
     Cure(
         "a clause with nothing in it", frozenset({"syntax", "row-level"}), _empty_clause, "a clause has nothing in it"
     ),
