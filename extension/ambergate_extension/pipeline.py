@@ -33,9 +33,8 @@ from ambergate_policies.agreement import Agreement, read_agreement
 from ambergate_policies.authorisation import Session
 from ambergate_policies.catalogue import Catalogue, read_catalogue
 from ambergate_policies.cohorts import Cohorts, PreparedCohort, PreparedDrop
-from ambergate_policies.documents import located
 from ambergate_policies.errors import AmbergateError, IntegrityError, OperatorError, UserError
-from ambergate_policies.fitting import mismatches
+from ambergate_policies.fitting import require_fit
 from ambergate_policies.kernel import Kernel
 from ambergate_policies.log import LogEntry
 from ambergate_policies.packs import read_pack
@@ -370,9 +369,7 @@ class KernelFiles:
 def read_kernel(agreement: Path, catalogue: Path) -> Kernel:
     """The kernel for an agreement file and a catalogue file. Raises UserError with line numbers."""
     terms, data = read_agreement(agreement), read_catalogue(catalogue)
-    if problems := list(mismatches(data, terms)):
-        raise located(agreement, problems)
-    return kernel_for(terms, data)
+    return Kernel(data, terms, require_fit(agreement, data, terms))
 
 
 def kernel_for(agreement: Agreement, catalogue: Catalogue) -> Kernel:

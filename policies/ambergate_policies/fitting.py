@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ambergate_policies.agreement import Agreement, TableGrant
 from ambergate_policies.catalogue import Catalogue, ColumnType, Role, Table
-from ambergate_policies.documents import Location, Problem, closest
+from ambergate_policies.documents import Location, Problem, closest, located
+from ambergate_policies.errors import UserError
+from ambergate_policies.packs import RulePack, read_pack
 
 
 def mismatches(catalogue: Catalogue, agreement: Agreement) -> Iterator[Problem]:
@@ -24,6 +27,20 @@ def mismatches(catalogue: Catalogue, agreement: Agreement) -> Iterator[Problem]:
             yield from _of_columns(grant, table, where)
             yield from _of_row_filters(grant, table, where)
     yield from _of_links(catalogue, agreement)
+
+
+def require_fit(path: Path, catalogue: Catalogue, agreement: Agreement) -> RulePack:
+    """The rule pack of an agreement that was read from a file and fits its catalogue.
+
+    Raises DocumentError with the file's line for everything that the catalogue, or the folder of packs, has not."""
+    problems = list(mismatches(catalogue, agreement))
+    try:
+        pack = read_pack(agreement.terms.rule_pack)
+    except UserError as error:
+        raise located(path, [*problems, Problem(str(error), ("terms", "rule_pack"))]) from None
+    if problems:
+        raise located(path, problems)
+    return pack
 
 
 def _of_columns(grant: TableGrant, table: Table, where: Location) -> Iterator[Problem]:

@@ -146,6 +146,8 @@ def test_an_unknown_rule_pack_is_told_with_those_there_are(tmp_path: Path, named
     with pytest.raises(UserError) as caught:
         read_kernel(path, gates.HERE / "catalogue.yaml")
     assert words in str(caught.value)
+    line = line_of(path.read_text(encoding="utf-8"), "rule_pack")
+    assert str(caught.value).startswith(f"{path}:{line}: terms.rule_pack: ")
 
 
 @pytest.mark.parametrize("words", ["England and Wales", "worldwide", "United Kingdom", "Scotland"])

@@ -13,6 +13,7 @@ from ambergate_datasets.state import StateFolder
 from ambergate_hub.cli.frame import console, state_option, watched
 from ambergate_policies.agreement import read_agreement
 from ambergate_policies.catalogue import read_catalogue
+from ambergate_policies.fitting import require_fit
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -36,6 +37,7 @@ def provision(state: StateFolder, agreement_file: Path, catalogue_file: Path | N
 
     agreement = read_agreement(agreement_file)
     catalogue = read_catalogue(catalogue_file or delivered_catalogue(agreement.data.catalogue))
+    require_fit(agreement_file, catalogue, agreement)
     with watched() as progress:
         report = provision_project(agreement, catalogue, state, progress)
     console.print(_as_table(report))

@@ -1,4 +1,4 @@
-"""Writes into the files what the kernel says of each mistake now: `python -m tests.policies.mistakes`. Read the diff."""
+"""Writes into the files what the kernel says of each mistake now: `python -m tests.policies.mistakes`; read the diff"""
 
 from __future__ import annotations
 
