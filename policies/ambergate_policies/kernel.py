@@ -156,13 +156,14 @@ class Kernel:
         reads = statistics.reads(boundary.relation, statistics.all_expressions(margins.every_key(boundary)))
         pack = effective(self.pack, self.catalogue, known.granted(reads))
         minimum = pack.threshold.minimum
+        certificate = certificates.statement(boundary, minimum)
         return PreparedBoundary(
             step.table,
             step.program,
             pack,
             statement=statistics.statement(boundary, minimum),
-            certificate=certificates.statement(boundary, minimum),
-            recount=statistics.statement(boundary, minimum, only=UNCERTAIN),
+            certificate=certificate,
+            recount=None if certificate is None else statistics.statement(boundary, minimum, only=UNCERTAIN),
             reads=reads,
             demands=demands,
             single=step.single,

@@ -67,7 +67,7 @@ class PreparedBoundary:
     pack: RulePack
     statement: str
     certificate: str | None
-    recount: str
+    recount: str | None
     reads: dict[str, set[str]]
     demands: tuple[Demand, ...] = ()
     single: Finding | None = None

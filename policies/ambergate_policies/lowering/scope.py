@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 from sqlglot import exp
@@ -112,9 +113,11 @@ class Names:
                 columns[column_name.lower()] = _column(source, column_name, declared)
                 stored.append(ScannedColumn(column_name, _read_as(declared)))
         owner = Owner(source) if table.owner else None
-        scan = Scan(source, name, tuple(stored), table.owner, self._row_filter(source, table, grant))
-        if table.index is not None:
-            scan = replace(scan, owner=table.index.column, persons=table.index.persons, unique=table.index.unique)
+        row_filter, index = self._row_filter(source, table, grant), table.index
+        if index is None:
+            scan = Scan(source, name, tuple(stored), table.owner, row_filter)
+        else:
+            scan = Scan(source, name, tuple(stored), index.column, row_filter, None, index.persons, index.unique)
         return scan, Source(alias, columns, owner, table.owner, table, grant)
 
     def _row_filter(self, source: str, table: Table, grant: TableGrant) -> Expression | None:
@@ -215,15 +218,21 @@ def _in_source(source: Source, word: str) -> Expression | None:
 
 def _column(source: str, name: str, declared: CatalogueColumn) -> Column:
     kind = OF_COLUMN[declared.type]
-    measurable = declared.role in _MEASURABLE_ROLES and (kind.numeric or kind is Kind.BOOL)
-    grade = Measurability(Grade.MAGNITUDE, 1) if measurable else NOT_MEASURABLE
-    if kind is Kind.BOOL or (kind is Kind.INT and declared.values and set(declared.values) <= {"0", "1"}):
+    return Column(source, name, kind, _grade(kind, declared.role, declared.values))
+
+
+@cache
+def _grade(kind: Kind, role: Role, values: tuple[str, ...] | None) -> Measurability:
+    grade = NOT_MEASURABLE
+    if role in _MEASURABLE_ROLES and (kind.numeric or kind is Kind.BOOL):
+        grade = Measurability(Grade.MAGNITUDE, 1)
+    if kind is Kind.BOOL or (kind is Kind.INT and values and set(values) <= {"0", "1"}):
         grade = Measurability(Grade.INDICATOR, 1)
     if kind.temporal:
         grade = Measurability(Grade.DATE, 1)
-    if declared.role is Role.RECORD:
+    if role is Role.RECORD:
         grade = Measurability(Grade.RECORD)
-    return Column(source, name, kind, grade)
+    return grade
 
 
 def _read_as(declared: CatalogueColumn) -> str:
