@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import duckdb
 import pytest
 
+from ambergate_extension.pipeline import Gate
 from ambergate_policies.algebra.expressions import Measure
 from ambergate_policies.prepared import Prepared
 from ambergate_policies.verdict import Finding
@@ -31,6 +33,13 @@ MEASURED = {
     "date_diff('day', registered_on, died_on)": Measure.TOTAL,
     "year(died_on) - birth_year": Measure.TOTAL,
     "TRY_CAST(bmi AS INTEGER)": Measure.TOTAL,
+    "trunc(bmi)": Measure.TOTAL,
+    "log2(bmi)": Measure.TOTAL,
+    "sqrt(weight * height / 3600)": Measure.TOTAL,
+    "year(age(died_on, registered_on))": Measure.TOTAL,
+    "date_part('year', age(died_on, registered_on))": Measure.TOTAL,
+    "epoch(died_on::timestamp - registered_on::timestamp) / 86400": Measure.TOTAL,
+    "hour(registered_on::timestamp)": Measure.TOTAL,
 }
 PREDICATES = (
     "smoker",
@@ -50,7 +59,6 @@ PREDICATES = (
 )
 NO_MEASURES = (
     "CASE WHEN age = 50 THEN 1000000 ELSE 1 END",
-    "CASE WHEN smoker THEN 2 ELSE 1 END",
     "bmi + 1000000",
     "1000000 - bmi",
     "bmi * bmi * bmi * bmi",
@@ -59,16 +67,37 @@ NO_MEASURES = (
     "pow(2.0, age)",
     "exp(age)",
     "exp(bmi * 30)",
-    "(age > 50)::int + 2 * (smoker)::int",
     "(age > 50)::int + (smoker)::int * 1000",
-    "smoker::int * 5",
     "bmi % 7",
     "length(region)",
-    "greatest(bmi, 1000000)",
     "coalesce(bmi, 1000)",
     "1 / bmi",
+    "bmi - 5000",
+    "(age > 50)::int + 20 * (smoker)::int",
+    "bmi + smoker::int",
+    "bmi + age * 2 - 1000000",
+    "CASE WHEN smoker THEN bmi * 10000 ELSE bmi END",
+    "CASE WHEN smoker THEN bmi ELSE bmi + 100000 END",
+    "CASE WHEN smoker THEN bmi ELSE age END",
+    "CASE WHEN smoker THEN bmi ELSE 25 END",
+    "least(-bmi, -1000000)",
+    "-least(-bmi, -1000000)",
+    "greatest(bmi, weight)",
+    "exp(bmi / 100)",
+    "pow(bmi - 25, 2)",
+    "coalesce(bmi, weight)",
+    "abs(smoker::int * 10 - bmi)",
+    "list_sum([bmi, smoker::int])",
+    "[1, 1000000][imd]",
+    "MAP {'F': 1, 'M': 1000000}[sex]",
+    "epoch(registered_on)",
+    "julian(registered_on)",
+    "levenshtein(region, 'CANARY Isle')",
+    "strlen(region)",
+    "instr(region, 'a')",
+    "TRY_CAST(split_part(region, ' ', 1) AS INTEGER)",
+    "date_diff('day', DATE '2000-01-01', coalesce(died_on, registered_on))",
     "7",
-    "sqrt(weight * height)",
     "CASE WHEN age < 30 THEN bmi WHEN age < 50 THEN weight ELSE height END",
     "strftime(died_on, '%Y')::int",
     "replace(region, 'a', '1')::double",
@@ -127,3 +156,91 @@ def test_a_record_key_is_no_measure_per_person_either(refusal: Refusal) -> None:
 def test_a_grade_survives_a_subquery(refusal: Refusal) -> None:
     sql = "SELECT sum(x) FROM (SELECT person_id, CASE WHEN age = 50 THEN 1000 ELSE 1 END AS x FROM person) AS y"
     assert refusal(sql).rule == "measure"
+
+
+SUMS = {
+    # what is averaged: the cells that it is made of
+    "(age > 65)::int + 2 * smoker::int": [Measure.PROPORTION, Measure.PROPORTION],
+    "smoker::int + 1": [Measure.PROPORTION],
+    "100.0 * smoker::int": [Measure.PROPORTION],
+    "CASE WHEN age > 75 THEN 2 WHEN age > 65 THEN 1 ELSE 0 END": [Measure.PROPORTION, Measure.PROPORTION],
+    "CASE WHEN age > 75 THEN 1 WHEN age < 20 THEN 1 ELSE 3 END": [Measure.PROPORTION],
+    "coalesce((age > 65)::int + 2 * smoker::int, 0)": [Measure.PROPORTION, Measure.PROPORTION],
+    "list_sum([1, 2 * (age > 65)::int])": [Measure.PROPORTION],
+    "bmi - 25": [Measure.MEAN],
+    "2024 - birth_year": [Measure.MEAN],
+    "year(current_date) - birth_year": [Measure.MEAN],
+    "(bmi - 32) * 5 / 9": [Measure.MEAN],
+    "-bmi": [Measure.MEAN],
+    "died_on - registered_on + 1": [Measure.MEAN],
+    "weight - height + 100": [Measure.MEAN],
+    "CASE WHEN sex = 'F' THEN bmi - 25 END": [Measure.MEAN],
+    "CASE WHEN sex = 'F' THEN weight / 2.2 ELSE weight END": [Measure.MEAN] * 3,
+    "CASE sex WHEN 'F' THEN bmi * 2 WHEN 'M' THEN bmi END": [Measure.MEAN] * 3,
+    "greatest(bmi, 15)": [Measure.MEAN] * 2,
+    "least(greatest(bmi, 15), 60)": [Measure.MEAN] * 2,
+    "CASE WHEN bmi > 60 THEN 60 ELSE bmi END": [Measure.MEAN],
+    "CASE WHEN bmi < 15 THEN 15 ELSE bmi END": [Measure.MEAN] * 2,
+    "coalesce(died_on, DATE '2024-12-31') - greatest(registered_on, DATE '2015-01-01')": [Measure.MEAN] * 2,
+    "greatest(0, least(died_on, DATE '2024-12-31') - greatest(registered_on, DATE '2015-01-01'))": [Measure.MEAN] * 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "cells"), SUMS.items())
+def test_a_sum_of_measures_is_made_of_their_cells(prepare: Prepare, expression: str, cells: list[Measure]) -> None:
+    program = prepare(f"SELECT avg({expression}) FROM person").program
+    assert [aggregate.measure for aggregate in program.boundary.aggregates] == cells
+
+
+@pytest.mark.parametrize("expression", SUMS)
+@pytest.mark.parametrize("function", ["avg", "stddev"])
+def test_a_sum_of_measures_is_what_duckdb_computes(
+    unrounded_gate: Gate, plain: duckdb.DuckDBPyConnection, function: str, expression: str
+) -> None:
+    if function != "avg" and expression.startswith("100.0"):
+        pytest.skip("a rate has a mean only")
+    sql = f"SELECT imd, {function}({expression}) AS v FROM person WHERE bmi < 100 GROUP BY imd ORDER BY imd"
+    answer = unrounded_gate.answer(sql)
+    assert answer.verdict == "released" and answer.table is not None, answer.findings
+    for row, expected in zip(answer.table.to_pylist(), plain.execute(sql).fetchall(), strict=True):
+        assert row["v"] == pytest.approx(expected[1], rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("expression", "hidden"),
+    [
+        ("(age > 50)::int + 12 * (region = 'CANARY Isle')::int", True),
+        ("(age > 50 AND region = 'CANARY Isle')::int + (age <= 50)::int", True),
+        ("CASE WHEN region = 'CANARY Isle' THEN age * 5 ELSE age END", True),
+        ("CASE WHEN region = 'CANARY Isle' THEN age ELSE age * 0.01 END", True),
+        ("CASE WHEN region = 'CANARY Isle' THEN -age ELSE age END", True),
+        ("greatest(age, 94)", False),
+        ("greatest(bmi, 70000)", True),
+        ("(age > 50)::int + 2 * smoker::int", False),
+        ("date_diff('day', greatest(CASE WHEN region = 'CANARY Isle' THEN registered_on END, DATE '2000-01-01'), "
+         "coalesce(CASE WHEN region = 'CANARY Isle' THEN died_on END, DATE '2000-01-05'))", True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("function", ["avg", "stddev", "median"])
+def test_a_term_that_few_persons_have_hides_the_whole(
+    unrounded_gate: Gate, function: str, expression: str, hidden: bool
+) -> None:
+    """Whatever the term's value is: a suppression that depends on it would tell it."""
+    answer = unrounded_gate.answer(f"SELECT {function}({expression}) AS v FROM person")
+    shown = answer.verdict == "released" and answer.table is not None and answer.table.to_pylist()[0]["v"] is not None
+    assert shown is not hidden
+
+
+def test_weights_in_a_sum_are_refused_with_what_to_write(refusal: Refusal) -> None:
+    finding = refusal("SELECT sum((age > 50)::int + 2 * smoker::int) FROM person")
+    assert finding.rule == "measure" and "avg" in str(finding.hint)
+
+
+def test_a_score_passes_through_subqueries(prepare: Prepare) -> None:
+    sql = """WITH flags AS (SELECT person_id, max((code = 'E11')::int) AS dm, bool_or(code = 'I10') AS ht
+                            FROM event GROUP BY person_id),
+                  scored AS (SELECT *, dm + CASE WHEN ht THEN 2 ELSE 0 END AS score FROM flags)
+             SELECT p.sex, avg(coalesce(s.score, 0)), median(s.score)
+             FROM person p LEFT JOIN scored s ON s.person_id = p.person_id GROUP BY p.sex"""
+    found = [aggregate.measure for aggregate in prepare(sql).program.boundary.aggregates]
+    assert found.count(Measure.PROPORTION) == 4 and found.count(Measure.PERCENTILE) == 1

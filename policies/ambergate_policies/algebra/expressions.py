@@ -46,13 +46,26 @@ NOT_MEASURABLE = Measurability(Grade.NOT)
 
 
 @dataclass(frozen=True, slots=True)
+class Linear:
+    """A value as `constant + sum of weight * term`: every term is a condition, or a measure of its own.
+
+    guards: measures each of which must be shown for the value to be (lowering/linear.py)."""
+
+    constant: Decimal
+    terms: tuple[tuple[Decimal, Expression], ...]
+    guards: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """A column of one source of the query: `source` is the kernel's own alias, never the researcher's."""
+    """A column of one source of the query: `source` is the kernel's own alias, never the researcher's. `parts`: what a
+    subquery has made it of, as columns of the same source, where it is no measure itself."""
 
     source: str
     name: str
     kind: Kind
     measurability: Measurability = NOT_MEASURABLE
+    parts: Linear | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from sqlglot import exp
@@ -14,6 +15,7 @@ from ambergate_policies.algebra.expressions import (
     Expression,
     Grade,
     IsNull,
+    Linear,
     Literal,
     Logical,
     Measure,
@@ -22,8 +24,17 @@ from ambergate_policies.algebra.expressions import (
 )
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.functions import AGGREGATES, ALLOWED
+from ambergate_policies.lowering.composed import Cell, composed
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.filled import never_null
+from ambergate_policies.lowering.linear import (
+    can_be_averaged,
+    can_be_spread,
+    can_be_summed,
+    is_flag,
+    is_measure,
+    linear,
+)
 from ambergate_policies.lowering.measures import grade, is_zero_or_one
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.verdict import QueryRefused
@@ -156,8 +167,12 @@ class Aggregates:
         self.reading = scalars.reading
         self.owners = owners
 
-    def lower(self, node: exp.Expr) -> Aggregate:
-        """One aggregate with its FILTER. Refuses what has no person-first meaning yet."""
+    def lower(self, node: exp.Expr, cell: Cell) -> Expression:
+        """One aggregate with its FILTER, as `cell` makes columns of the cleared table of it, or of its parts. Refuses
+        what has no person-first meaning yet."""
+        return composed(self._lowered(node), cell)
+
+    def _lowered(self, node: exp.Expr) -> Aggregate:
         condition: Expression | None = None
         inner = node
         if isinstance(inner, exp.Filter):
@@ -262,7 +277,7 @@ class Aggregates:
         value = self._argument(node)
         if is_zero_or_one(value):
             return _rows(_both(_holds(value), condition))
-        self._require_measure(node, value)
+        self._require_measure(node, value, parts=can_be_summed)
         return Aggregate(Measure.TOTAL, value, condition, Kind.NUM)
 
     def _statistic(self, node: exp.Expr, measure: Measure, condition: Expression | None) -> Aggregate:
@@ -302,7 +317,10 @@ class Aggregates:
             return Aggregate(Measure.PROPORTION, _holds(value), domain, Kind.NUM)
         if value.kind.temporal:
             return Aggregate(measure, self._of_dates(node, measure, value), condition, Kind.DATE, quantile)
-        self._require_measure(node, value)
+        if not (is_zero_or_one(value) and measure not in _OF_FLAGS):
+            self._require_measure(node, value, parts=can_be_averaged if measure is Measure.MEAN else can_be_spread)
+        else:
+            self._require_measure(node, value)
         population = isinstance(node, _POPULATION)
         return Aggregate(measure, value, condition, Kind.NUM, quantile, population)
 
@@ -333,18 +351,33 @@ class Aggregates:
     def _quantile(self, node: exp.Expr | None, whole: exp.Expr) -> Decimal:
         return quantile_of(self.reading, node, whole)
 
-    def _require_measure(self, node: exp.Expr, value: Expression) -> None:
-        if grade(value).grade in (Grade.MAGNITUDE, Grade.COUNT) and value.kind.numeric:
+    def _require_measure(
+        self, node: exp.Expr, value: Expression, parts: Callable[[Linear], bool] | None = None
+    ) -> None:
+        """Raises QueryRefused unless the value is a measure, or a sum of measures that `parts` accepts."""
+        found = linear(value) if parts is not None and not is_measure(value) else None
+        if is_measure(value) or (parts is not None and found is not None and parts(found)):
             return
         raise self.reading.refuse(
             "measure",
             "this expression cannot be measured: it could carry one person's value",
             node,
-            hint="measure a numeric column, a date_diff, or CASE WHEN ... THEN 1 ELSE 0 END; do other arithmetic on "
-            "the result, outside the aggregate",
+            hint=_hint(value),
         )
 
 
+def _hint(value: Expression) -> str:
+    found = linear(value)
+    if found is not None and is_flag(found.terms[0][1]):
+        return "average the points with avg, group by them, or count who has each: count(*) FILTER (WHERE ...)"
+    return (
+        "measure a numeric column, a date_diff, or CASE WHEN ... THEN 1 ELSE 0 END; do other arithmetic on the result, "
+        "outside the aggregate"
+    )
+
+
+_OF_FLAGS = frozenset({Measure.DEVIATION, Measure.VARIANCE})
+"""What a 0/1 value has beside its count and mean."""
 _OF_DATES = frozenset({Measure.MEAN, Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM})
 
 

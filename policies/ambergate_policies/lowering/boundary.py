@@ -203,7 +203,9 @@ class _Above(Scalars):
         return self.whole(node) if quantiles_of(node) is not None else self.value(node)
 
     def _aggregate(self, node: exp.Expr) -> Expression:
-        aggregate = self.boundary.aggregates.lower(node)
+        return self.boundary.aggregates.lower(node, lambda aggregate: self._cell(node, aggregate))
+
+    def _cell(self, node: exp.Expr, aggregate: Aggregate) -> Expression:
         if self.boundary.rows.repeated and aggregate.measure not in ONCE_A_PERSON:
             raise self._repeated(node)
         self._permitted(node, aggregate)

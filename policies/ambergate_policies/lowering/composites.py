@@ -271,7 +271,8 @@ def _sum(values: list[Expression]) -> Expression:
     kind = Kind.NUM if any(value.kind is Kind.NUM for value in values) else Kind.INT
     total: Expression | None = None
     for value in values:
-        present = Call(ALLOWED["coalesce"], (value, _ZERO), kind)
+        constant = isinstance(value, Literal) and value.value is not None
+        present = value if constant else Call(ALLOWED["coalesce"], (value, _ZERO), kind)
         total = present if total is None else Arithmetic("+", total, present, kind)
     nothing = tuple(IsNull(value) for value in values)
     test: Expression = Logical("AND", nothing) if len(nothing) > 1 else nothing[0]

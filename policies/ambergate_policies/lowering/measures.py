@@ -11,8 +11,11 @@ those, with at most MAX_FACTORS columns combined. Two things are kept apart thro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
+from operator import add, mul, sub, truediv
 
 from ambergate_policies.algebra.expressions import (
     NOT_MEASURABLE,
@@ -30,6 +33,7 @@ from ambergate_policies.algebra.expressions import (
     Literal,
     Logical,
     Measurability,
+    Negate,
     Not,
     Span,
     Window,
@@ -37,11 +41,17 @@ from ambergate_policies.algebra.expressions import (
 from ambergate_policies.algebra.kinds import Kind
 
 MAX_FACTORS = 3
-_DIFFERENCES = frozenset({"date_diff", "date_sub"})
-_PARTS = frozenset({"year", "month", "quarter", "week", "day", "dayofweek", "isodow", "dayofyear", "date_part"})
+_DIFFERENCES = frozenset({"date_diff", "date_sub", "age"})
+_PARTS = frozenset(
+    {
+        "year", "month", "quarter", "week", "day", "dayofweek", "isodow", "dayofyear", "date_part", "isoyear", "decade",
+        "hour", "minute", "second",
+    },
+)  # fmt: skip
 _CLAMPS = frozenset({"least", "greatest", "coalesce", "nullif"})
-_SHAPES = frozenset({"abs", "round", "floor", "ceil"})
-_TRANSFORMS = frozenset({"sqrt", "ln", "log10"})
+_SHAPES = frozenset({"abs", "round", "floor", "ceil", "trunc"})
+_ROOTS = frozenset({"sqrt", "cbrt"})
+_LOGARITHMS = frozenset({"ln", "log10", "log2"})
 _CONSTANT = Measurability(Grade.CONSTANT)
 _INDICATOR = Measurability(Grade.INDICATOR, 1, own=False)
 _DATE_SHAPES = frozenset({"date_trunc", "last_day"})
@@ -158,10 +168,38 @@ def _with_constant(node: Arithmetic, left: Measurability, right: Measurability) 
     constant = node.left if left.grade is Grade.CONSTANT else node.right
     if measure.grade is Grade.INDICATOR:
         return NOT_MEASURABLE if not _is(constant, 1) else measure
+    scale = constant_of(constant)
     scales = node.operator == "*" or (node.operator in ("/", "//") and constant is node.right)
-    if scales or _is(constant, 0):
-        return _limited(Grade.MAGNITUDE, measure)
+    if (scales and scale is not None and scale > 0) or (scale == 0 and node.operator in ("+", "-", "*")):
+        return _limited(Grade.MAGNITUDE, measure)  # a negative one would make a floor of a ceiling: lowering/linear.py
     return NOT_MEASURABLE
+
+
+def constant_of(node: Expression) -> Decimal | None:
+    """The value of an expression that is made of numbers of the query alone."""
+    match node:
+        case Literal(value=int() | Decimal() as value, kind=kind) if kind.numeric:
+            return Decimal(value)
+        case Negate(part=part) | Cast(part=part, target="DOUBLE"):
+            found = constant_of(part)
+            return -found if found is not None and isinstance(node, Negate) else found
+        case Arithmetic(operator=operator, left=left, right=right) if operator in ("+", "-", "*", "/"):
+            return _calculated(operator, constant_of(left), constant_of(right))
+        case Call(function=function, arguments=(Literal(kind=kind, value=value),)) if kind.temporal:
+            named = function.name if function.name != "date_part" else node.unit
+            return Decimal(date.fromisoformat(str(value)[:10]).year) if named == "year" else None
+        case _:
+            return None
+
+
+def _calculated(operator: str, left: Decimal | None, right: Decimal | None) -> Decimal | None:
+    if left is None or right is None or (operator == "/" and right == 0):
+        return None
+    calculate: dict[str, Callable[[Decimal, Decimal], Decimal]] = {"+": add, "-": sub, "*": mul, "/": truediv}
+    try:
+        return calculate[operator](left, right)
+    except ArithmeticError:
+        return None
 
 
 def _is(node: Expression, value: int) -> bool:
@@ -202,6 +240,9 @@ def _call(node: Call) -> Measurability:
     grades = [grade(argument) for argument in node.arguments]
     if name in _DIFFERENCES:
         return _between(*grades)
+    if node.arguments and node.arguments[0].kind is Kind.SPAN:
+        timed = name in _PARTS or name == "epoch"
+        return grades[0] if timed and grades[0].grade is Grade.MAGNITUDE else NOT_MEASURABLE
     if name in _PARTS:
         own = grades[0].grade is Grade.DATE and grades[0].own and grades[0].factors > 0
         return Measurability(Grade.MAGNITUDE, 1) if own else NOT_MEASURABLE
@@ -211,8 +252,10 @@ def _call(node: Call) -> Measurability:
         return _date_of_parts(grades)
     if name in _SHAPES:
         return _limited(grades[0].grade, grades[0])
-    if name in _TRANSFORMS and grades[0].grade is Grade.MAGNITUDE and grades[0].factors == 1:
+    if name in _LOGARITHMS and grades[0].grade is Grade.MAGNITUDE and grades[0].factors == 1:
         return Measurability(Grade.MAGNITUDE, 2, own=grades[0].own)
+    if name in _ROOTS and grades[0].grade is Grade.MAGNITUDE and grades[0].factors < MAX_FACTORS:
+        return Measurability(Grade.MAGNITUDE, grades[0].factors + 1, own=grades[0].own)  # brings values together
     if name == "pow" and grades[0].grade is Grade.MAGNITUDE and _is(node.arguments[1], 2):
         return _limited(Grade.MAGNITUDE, grades[0], grades[0])
     if name == "nullif" and grades[0].ok and isinstance(node.arguments[1], Literal):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from ambergate_policies.algebra.expressions import Expression, Ordering, Owner
+from ambergate_policies.algebra.expressions import Column, Expression, Ordering, Owner
 from ambergate_policies.algebra.relations import Derived, Group, Relation
 from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.grouping import group_nodes
+from ambergate_policies.lowering.linear import kept
 from ambergate_policies.lowering.outputs import constant, default_name, same
 from ambergate_policies.lowering.person_level import PersonLevel
 from ambergate_policies.lowering.rows import PersonScalars, Rows, derived_column
@@ -120,8 +121,14 @@ class NestedSelect:
         source = self.names.fresh()
         columns: dict[str, Expression] = {}
         stored: list[tuple[str, Expression]] = []
+        beside: list[tuple[str, Expression]] = []
         owner_name: str | None = None
         outputs: list[str] = []
+
+        def keep(term: Expression) -> Column:
+            beside.append((f"p{len(beside)}", term))
+            return derived_column(source, beside[-1][0], term)
+
         for name, item in items:
             outputs.append(name.lower())
             if isinstance(item, Owner):
@@ -131,6 +138,9 @@ class NestedSelect:
                 stored.append((inner, item))
                 self.spelled.append(name)
                 columns[name.lower()] = derived_column(source, inner, item)
+                if owners and not distinct:
+                    columns[name.lower()] = kept(derived_column(source, inner, item), item, keep)
+        stored += beside
         owner = Owner(source) if owners else None
         limit, offset = constant(self.reading, self.select, "limit"), constant(self.reading, self.select, "offset")
         derived = Derived(
