@@ -202,7 +202,7 @@ class Aggregates:
             return self._within_group(inner, condition)
         if isinstance(inner, (*_PAIRED, *_OF_ONE)):
             return self._pair(inner, condition)
-        if isinstance(inner, exp.Anonymous) and inner.this.lower() == "sem" and len(inner.expressions) == 1:
+        if isinstance(inner, exp.Anonymous) and inner.name.lower() == "sem" and len(inner.expressions) == 1:
             value = self.scalars.value(self._plain(inner, inner.expressions[0]))
             self._require_measure(inner, value)
             return Aggregate(Measure.ERROR, value, condition, Kind.NUM, population=True)

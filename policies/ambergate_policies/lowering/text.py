@@ -97,6 +97,8 @@ class Reading:
             raise self.refuse("size", f"the query has more than {MAX_TOKENS} words", hint="split the query")
         if _deepest(tokens) > MAX_NESTING:
             raise self.refuse("size", f"the query is nested more than {MAX_NESTING} deep", hint="use WITH")
+        if not _balanced(tokens):
+            raise self.refuse("syntax", "the brackets of the query do not pair", hint="count ( and ), [ and ]")
         if any(_is_cut(one, other) for one, other in itertools.pairwise(tokens)):
             raise self.refuse("syntax", "this interval cannot be read", hint="write intervals as INTERVAL 6 MONTH")
         if any(_is_swapped(*three) for three in zip(tokens, tokens[1:], tokens[2:], strict=False)):
@@ -109,6 +111,8 @@ class Reading:
         if any(_is_loose(one, other, self.text) for one, other in itertools.pairwise(tokens)):
             hint = "put AS before a name, names in double quotes, || between texts"
             raise self.refuse("syntax", "a text in single quotes stands where no text can stand", hint=hint)
+        if any(token.token_type is TokenType.PLACEHOLDER for token in tokens):
+            raise self.refuse("syntax", "parameters are not possible", hint="write the value itself")
         if any(token.text in {"~", "!~"} and token.token_type not in _TEXTS for token in tokens):
             hint = "write regexp_full_match(text, pattern)"  # sqlglot takes the engine's full match for a partial one
             raise self.refuse("syntax", "the operator ~ is not understood", hint=hint)
@@ -148,6 +152,24 @@ def _deepest(tokens: Sequence[Token]) -> int:
         depth = max(0, depth + (token.token_type in _OPENING) - (token.token_type in _CLOSING))
         deepest = max(deepest, depth)
     return deepest
+
+
+_PAIRS = {
+    TokenType.R_PAREN: TokenType.L_PAREN,
+    TokenType.R_BRACKET: TokenType.L_BRACKET,
+    TokenType.R_BRACE: TokenType.L_BRACE,
+}
+
+
+def _balanced(tokens: Sequence[Token]) -> bool:
+    """sqlglot reads some calls without their closing bracket."""
+    waiting: list[TokenType] = []
+    for token in tokens:
+        if token.token_type in _PAIRS.values():
+            waiting.append(token.token_type)
+        elif token.token_type in _PAIRS and (not waiting or waiting.pop() is not _PAIRS[token.token_type]):
+            return False
+    return not waiting
 
 
 def _is_cut(one: Token, other: Token) -> bool:
