@@ -286,12 +286,17 @@ def _count(values: list[Expression]) -> Expression:
     return total
 
 
+def _map(scalars: Scalars, node: exp.Expr, nodes: list[exp.Expr]) -> Expression:
+    raise scalars.reading.refuse("type", "a map can only be looked up here: map([1, 2], ['a', 'b'])[x]", node)
+
+
 Rewrite = Callable[["Scalars", exp.Expr, list[exp.Expr]], Expression]
 REWRITES: dict[str, Rewrite] = {
     "list_value": listed,
     "list_pack": listed,
     "array_value": listed,
     "row": row,
+    "map": _map,
     "struct_pack": struct,
     "struct_extract": extracted,
     "list_extract": extracted,

@@ -124,7 +124,9 @@ class Scalars:
             return lowered
         if lowered.kind is Kind.INT:
             return Comparison("<>", lowered, Literal(0, Kind.INT))
-        raise self.reading.refuse("type", f"a condition is needed here, not a {lowered.kind}", node)
+        raise self.reading.refuse(
+            "type", f"a condition is needed here, not a {lowered.kind}", node, hint="compare it with something: x > 0"
+        )
 
     # -- leaves
 

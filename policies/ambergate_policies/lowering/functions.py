@@ -29,7 +29,7 @@ def function(scalars: Scalars, node: exp.Func) -> Expression:
     if name == UNKNOWN:
         raise scalars.unknown_function(node, node.sql_name().lower())
     name = ALIASES.get(name, name)
-    rewrite = _REWRITES.get(name)
+    rewrite = REWRITTEN.get(name)
     if rewrite is not None:
         return rewrite(scalars, node, nodes)
     allowed = ALLOWED.get(name)
@@ -136,7 +136,7 @@ def _try(scalars: Scalars, node: exp.Expr, nodes: list[exp.Expr]) -> Expression:
     return part
 
 
-_REWRITES: dict[str, Rewrite] = {
+REWRITTEN: dict[str, Rewrite] = {
     **REWRITES,
     "date_add": _operator("+"),
     "add": _operator("+"),

@@ -84,7 +84,7 @@ def _is_score(constant: Decimal, terms: tuple[tuple[Decimal, Expression], ...]) 
 
 
 def can_be_summed(found: Linear) -> bool:
-    """A sum over persons, of which each flag is one, or those without it. Weights in a sum are positions in a number."""
+    """A sum over persons with each flag, or of those without one. Weights in a sum would be positions in a number."""
     weights = [weight for weight, _ in found.terms]
     counted = all(abs(weight) == 1 for weight in weights) and found.constant == 0
     return not is_flag(found.terms[0][1]) or counted or (found.constant == 1 and weights == [-1])
