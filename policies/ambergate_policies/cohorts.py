@@ -18,7 +18,7 @@ from datetime import date, datetime
 from typing import Any
 
 from ambergate_policies import boundplan
-from ambergate_policies.algebra.expressions import Measurability
+from ambergate_policies.algebra.expressions import Linear, Measurability
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.errors import IntegrityError
 from ambergate_policies.names import is_name
@@ -59,13 +59,15 @@ class CohortTable:
 class CohortColumn:
     """A column as a later query reads it: its name, what it is, what may be measured of it, and whence it comes.
 
-    `stored`: its name in the file. `origins`: the granted columns whose values are in it, as (table, column)."""
+    name: None for one that only others are made of; stored: its name in the file; origins: the granted columns whose
+    values are in it, as (table, column); parts: what it is the sum of, as columns of the file without a source."""
 
-    name: str
+    name: str | None
     stored: str
     kind: Kind
     measurability: Measurability
     origins: tuple[tuple[str, str], ...]
+    parts: Linear | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Definition:
         """For the log and the catalogue: which granted columns stand behind each column, and behind the choice of
         rows."""
         return {
-            "columns": {c.name: [f"{table}.{column}" for table, column in c.origins] for c in self.columns},
+            "columns": {c.name: [".".join(origin) for origin in c.origins] for c in self.columns if c.name is not None},
             "reads": {table: list(columns) for table, columns in sorted(self.granted.items())},
         }
 

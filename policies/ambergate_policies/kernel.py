@@ -24,15 +24,8 @@ from ambergate_policies.column_use import misuse
 from ambergate_policies.errors import UserError
 from ambergate_policies.fitting import mismatches
 from ambergate_policies.granting import denial
-from ambergate_policies.lowering.cohort import (
-    Creation,
-    KnownCohorts,
-    Removal,
-    check_name,
-    define,
-    dropped,
-    statement_of,
-)
+from ambergate_policies.lowering.cohort import KnownCohorts, define
+from ambergate_policies.lowering.creation import Creation, Removal, check_name, dropped, statement_of
 from ambergate_policies.lowering.fanout import FanOut
 from ambergate_policies.lowering.lineage import Lineage
 from ambergate_policies.lowering.query import Step, lower

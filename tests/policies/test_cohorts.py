@@ -430,3 +430,25 @@ def test_a_cohort_of_indexed_tables_keeps_the_index_and_its_certificates(kernel:
     assert isinstance(step, PreparedBoundary)
     assert step.certificate is not None
     assert f'"{cohort_place("0" * 16)}"' in step.certificate
+
+
+@pytest.mark.parametrize(
+    "column", ["2025 - birth_year", "(bmi - 25) / 5", "CAST(smoker AS INTEGER) + CAST(age > 65 AS INTEGER)"]
+)
+def test_what_is_the_sum_of_measures_stays_one(project: Project, column: str) -> None:
+    """The terms are kept beside it, and nobody can name them."""
+    project.keep(f"CREATE TABLE x AS SELECT person_id, {column} AS total, sex FROM person")
+    kept = project.keep("CREATE TABLE y AS SELECT person_id, total FROM x WHERE sex = 'F'")
+    inline = project.understand(f"SELECT avg(total) FROM (SELECT person_id, {column} AS total FROM person) AS t")
+    assert isinstance(inline, Prepared)
+    for name in ("x", "y"):
+        asked = project.understand(f"SELECT avg(total) FROM {name}")
+        assert isinstance(asked, Prepared)
+        (one,), (other,) = asked.steps, inline.steps
+        assert isinstance(one, PreparedBoundary)
+        assert isinstance(other, PreparedBoundary)
+        measured = [[found.measure for found in step.program.boundary.aggregates] for step in (one, other)]
+        assert measured[0] == measured[1]
+    assert [found.name for found in kept.definition.columns if found.name] == ["total"]
+    for name in ("c1", "c2", "p0"):
+        assert project.refused(f"SELECT avg({name}) FROM y").rule == "unknown-column"

@@ -135,7 +135,7 @@ def _described(table: CohortTable, names: KnownCohorts) -> dict[str, Any]:
     if definition.owner and definition.owner_name is not None:
         key = {"name": definition.owner_name, "type": "person key", "title": "join on it, count it", "units": None}
         about["columns"].append(key)
-    for column in definition.columns:
+    for column in (found for found in definition.columns if found.name is not None):
         whence = ", ".join(f"{origin}.{name}" for origin, name in column.origins)
         about["columns"].append({"name": column.name, "type": column.kind.value, "title": whence, "units": None})
     about["lineage"] = definition.lineage()

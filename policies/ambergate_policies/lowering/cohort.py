@@ -1,21 +1,21 @@
-"""CREATE TABLE and DROP TABLE: which SELECT a cohort table keeps, and what its name means in a later query."""
+"""Which rows a cohort table keeps, and what its name means in a later query."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 from sqlglot import exp
 
 from ambergate_policies.agreement import Agreement
-from ambergate_policies.algebra.expressions import Column, Expression, Owner
+from ambergate_policies.algebra.expressions import NOT_MEASURABLE, Column, Expression, Linear, Owner
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import Derived, Relation, Scan, ScannedColumn
 from ambergate_policies.catalogue import Catalogue
-from ambergate_policies.cohorts import MAX_GENERATIONS, MAX_TABLES, CohortColumn, Cohorts, CohortTable, Definition
+from ambergate_policies.cohorts import MAX_GENERATIONS, CohortColumn, Cohorts, CohortTable, Definition
 from ambergate_policies.granting import Use
+from ambergate_policies.lowering.creation import Creation, statement_of
 from ambergate_policies.lowering.lineage import Lineage, granted
-from ambergate_policies.lowering.outputs import given
 from ambergate_policies.lowering.query import Body, lower_body
 from ambergate_policies.lowering.scope import Names, Source
 from ambergate_policies.lowering.text import Reading
@@ -35,113 +35,6 @@ _STORED = {
     Kind.TIME: "TIMESTAMP",
 }
 """How a value is kept, and read again. A kind that is not here cannot be kept."""
-_CREATE = frozenset({"this", "kind", "expression", "replace", "exists"})
-_DROP = frozenset({"this", "tables", "kind", "exists"})
-_HOW = "CREATE [OR REPLACE] TABLE name AS SELECT person_id, ... keeps rows of persons inside, under a name"
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """A CREATE TABLE as it was written. `body` is its SELECT."""
-
-    name: str
-    body: exp.Expr
-    node: exp.Expr
-    replace: bool
-    if_absent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """A DROP TABLE as it was written."""
-
-    name: str
-    node: exp.Expr
-    if_present: bool
-
-
-def statement_of(reading: Reading) -> Creation | Removal | None:
-    """The CREATE or DROP that a text is; None where it is something else. Refuses every other form of them."""
-    tree = reading.tree
-    if isinstance(tree, exp.Create):
-        return _creation(reading, tree)
-    if isinstance(tree, exp.Drop):
-        return _removal(reading, tree)
-    return None
-
-
-def _creation(reading: Reading, tree: exp.Create) -> Creation:
-    extra = sorted(set(given(tree)) - _CREATE)
-    if str(tree.args.get("kind")).upper() != "TABLE" or tree.args.get("expression") is None or extra:
-        raise reading.refuse("statement", "this kind of CREATE is not possible here", tree.this, hint=_HOW)
-    if tree.args.get("replace") and tree.args.get("exists"):
-        message = "OR REPLACE and IF NOT EXISTS contradict each other"
-        raise reading.refuse("statement", message, tree.this, hint="write one of them")
-    return Creation(
-        _name(reading, tree.this),
-        _body(tree.args["expression"]),
-        tree.this,
-        replace=bool(tree.args.get("replace")),
-        if_absent=bool(tree.args.get("exists")),
-    )
-
-
-def _removal(reading: Reading, tree: exp.Drop) -> Removal:
-    # sqlglot keeps one table or several, by version, in `this` or in `tables`
-    tables = [tree.this] if tree.args.get("this") is not None else list(tree.args.get("tables") or ())
-    if str(tree.args.get("kind")).upper() != "TABLE" or set(given(tree)) - _DROP or len(tables) != 1:
-        hint = "DROP TABLE [IF EXISTS] name, one table at a time"
-        raise reading.refuse(
-            "statement", "this kind of DROP is not possible here", tables[0] if tables else tree, hint=hint
-        )
-    return Removal(_name(reading, tables[0]), tables[0], if_present=bool(tree.args.get("exists")))
-
-
-def _name(reading: Reading, node: exp.Expr) -> str:
-    plain = (
-        isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier) and not set(given(node)) - {"this", "db"}
-    )
-    if not plain or (node.args.get("db") is not None and node.text("db").lower() != "main"):
-        message = "only the name of one table can stand here"
-        raise reading.refuse("statement", message, node, hint=_HOW)
-    if not is_name(node.name):
-        hint = "letters, digits and underscores, beginning with a letter, 63 at most"
-        raise reading.refuse("statement", "this cannot be the name of a table", node, hint=hint)
-    return node.name
-
-
-def _body(node: exp.Expr) -> exp.Expr:
-    """The SELECT without brackets around it. VALUES alone are all their columns."""
-    while isinstance(node, exp.Subquery) and set(given(node)) == {"this"}:
-        node = node.this
-    if isinstance(node, exp.Values):
-        return exp.Select(expressions=[exp.Star()], from_=exp.From(this=node))
-    return node
-
-
-def check_name(creation: Creation, reading: Reading, catalogue: Catalogue, cohorts: Cohorts) -> None:
-    """Refuses a name that something else has, and a table too many."""
-    word = creation.name.lower()
-    if word in {name.lower() for name in catalogue.tables}:
-        message = f"{creation.name!r} is the name of a table of the data centre"
-        raise reading.refuse("statement", message, creation.node, hint="choose a name of your own")
-    here = cohorts.named(word)
-    if here is not None and not creation.replace and not creation.if_absent:
-        message = f"there is a cohort table {here.name!r} already"
-        raise reading.refuse("statement", message, creation.node, hint=f"CREATE OR REPLACE TABLE {here.name} AS ...")
-    if here is None and len(cohorts.current) >= MAX_TABLES:
-        message = f"a project has at most {MAX_TABLES} cohort tables"
-        raise reading.refuse("size", message, creation.node, hint="DROP TABLE those that are no longer needed")
-
-
-def dropped(reading: Reading, removal: Removal, cohorts: Cohorts) -> str | None:
-    """The id of the cohort table that a DROP is about; None where there is none, which only IF EXISTS allows."""
-    found = cohorts.named(removal.name)
-    if found is None and not removal.if_present:
-        known = ", ".join(sorted(cohorts.names())) or "none"
-        message = f"there is no cohort table {removal.name!r}"
-        raise reading.refuse("unknown-table", message, removal.node, hint=f"cohort tables of this project: {known}")
-    return found.id if found is not None else None
 
 
 def define(
@@ -151,19 +44,14 @@ def define(
     lowered = lower_body(reading, body, catalogue, agreement, known)
     source = lowered.source
     _check_kept(reading, lowered, body)
-    names = [(name, value) for name, value in source.columns.items() if isinstance(value, Column)]
-    for name, value in names:
-        _check_column(reading, lowered, body, name, value)
+    named = [(name, _column(reading, lowered, body, name, value)) for name, value in source.columns.items()]
     generations = 1 + max((known.definition(found).generations for found in known.used.values()), default=0)
     if generations > MAX_GENERATIONS:
         message = f"cohort tables are made of each other more than {MAX_GENERATIONS} times"
         raise reading.refuse("size", message, body, hint="write the definition in one SELECT with WITH")
     lineage = Lineage(lowered.relation, known.definition)
-    columns = tuple(
-        CohortColumn(name, f"c{index}", value.kind, value.measurability, lineage.of(value))
-        for index, (name, value) in enumerate(names)
-    )
-    values = [value for _, value in names]
+    columns = tuple(_kept(named, lineage))
+    values = [*(value for _, value in named), *_beside(named)]
     found = reads(lowered.relation, [*values, *within(lowered.relation)])
     definition = Definition(
         owner=source.owner is not None,
@@ -193,7 +81,7 @@ def _check_kept(reading: Reading, lowered: Body, body: exp.Expr) -> None:
         )
 
 
-def _check_column(reading: Reading, lowered: Body, body: exp.Expr, name: str, value: Column) -> None:
+def _column(reading: Reading, lowered: Body, body: exp.Expr, name: str, value: Expression) -> Column:
     owner_name = lowered.source.owner_name
     if not is_name(name):
         raise reading.refuse(
@@ -203,9 +91,60 @@ def _check_column(reading: Reading, lowered: Body, body: exp.Expr, name: str, va
         raise reading.refuse("syntax", "the person key has no proper name", body, hint="leave it as it is called")
     if owner_name is not None and name.lower() == owner_name.lower():
         raise reading.refuse("ambiguous", f"two columns are called {name!r}", body, hint="give one another name")
-    if value.kind not in _STORED:
+    if not isinstance(value, Column) or value.kind not in _STORED:
         hint = "CAST(NULL AS DATE)" if value.kind is Kind.NULL else "keep the dates or numbers that it is made of"
         raise reading.refuse("type", f"the column {name!r} ({value.kind}) cannot be kept in a table", body, hint=hint)
+    return value
+
+
+def _beside(named: list[tuple[str, Column]]) -> list[Column]:
+    """What kept columns are the sums of, where it is none of them itself: kept beside them, without a name."""
+    values = [_plain(value) for _, value in named]
+    parts = [part for _, value in named for part in _parts(value)]
+    return list(dict.fromkeys(_plain(part) for part in parts if _plain(part) not in values))
+
+
+def _kept(named: list[tuple[str, Column]], lineage: Lineage) -> Iterator[CohortColumn]:
+    values = [*(_plain(value) for _, value in named), *_beside(named)]
+    for index, value in enumerate(values):
+        if index >= len(named):
+            yield CohortColumn(None, f"c{index}", value.kind, NOT_MEASURABLE, lineage.of(value))
+            continue
+        name, column = named[index]
+        yield CohortColumn(
+            name, f"c{index}", column.kind, column.measurability, lineage.of(value), _kept_parts(column, values)
+        )
+
+
+def _kept_parts(column: Column, values: list[Column]) -> Linear | None:
+    if column.parts is None or not _parts(column):
+        return None
+    return _renamed(
+        column.parts, lambda part: replace(part, source="", name=f"c{values.index(_plain(part))}", parts=None)
+    )
+
+
+def _parts(value: Column) -> list[Column]:
+    """The columns that a kept column is the sum of; none where it is not made of columns alone."""
+    if value.parts is None:
+        return []
+    found = [*(term for _, term in value.parts.terms), *value.parts.guards]
+    columns = [part for part in found if isinstance(part, Column) and part.kind in _STORED]
+    return columns if len(columns) == len(found) else []
+
+
+def _renamed(parts: Linear, rename: Callable[[Column], Column]) -> Linear:
+    """What a column is the sum of, over columns that are called otherwise."""
+
+    def change(part: Expression) -> Expression:
+        return rename(part) if isinstance(part, Column) else part
+
+    terms = tuple((weight, change(term)) for weight, term in parts.terms)
+    return replace(parts, terms=terms, guards=tuple(change(guard) for guard in parts.guards))
+
+
+def _plain(value: Column) -> Column:
+    return replace(value, measurability=NOT_MEASURABLE, parts=None)
 
 
 def _select(node: Relation, values: list[Column], owner: Owner | None) -> str:
@@ -279,7 +218,10 @@ class KnownCohorts:
             definition = self._definitions(cohort)
             if definition is not None:
                 key = [(definition.owner_name, "person key")] if definition.owner_name else []
-                found[self.cohorts.known[cohort].name] = [*key, *((c.name, str(c.kind)) for c in definition.columns)]
+                found[self.cohorts.known[cohort].name] = [
+                    *key,
+                    *((c.name, str(c.kind)) for c in definition.columns if c.name),
+                ]
         return found
 
     def is_stale(self, cohort: str) -> bool:
@@ -351,9 +293,11 @@ def _relation(
     )
     items = tuple((c.stored, Column(inner, c.stored, c.kind, c.measurability)) for c in definition.columns)
     derived = Derived(outer, scan, items, (Owner(inner),) if definition.owner else (), None)
-    columns: dict[str, Expression] = {
-        c.name.lower(): Column(outer, c.stored, c.kind, c.measurability) for c in definition.columns
-    }
+    columns: dict[str, Expression] = {}
+    for column in definition.columns:
+        if column.name is not None:
+            parts = column.parts and _renamed(column.parts, lambda part: replace(part, source=outer))
+            columns[column.name.lower()] = Column(outer, column.stored, column.kind, column.measurability, parts)
     owner = Owner(outer) if definition.owner else None
     outputs = (*([definition.owner_name] if definition.owner_name else []), *columns)
     return derived, Source(alias, columns, owner, definition.owner_name, outputs=outputs, repeated=definition.repeated)
