@@ -152,7 +152,7 @@ def statistics_of(project: tuple[Path, bytes], sql: str) -> tuple[PreparedBounda
     """What the gate computes before anything is cleared."""
     folder, key = project
     kernel = read_kernel(folder / "agreement.yaml", folder / "catalogue.yaml")
-    (step,) = kernel.prepare(sql, account="amara", on=date(2026, 11, 22)).steps
+    (step,) = kernel.prepare(sql, account="amara", on=date(2026, 11, 22), territory="GB-ENG").steps
     assert isinstance(step, PreparedBoundary)
     engine = EngineProcess(folder / "project.duckdb", key)
     try:

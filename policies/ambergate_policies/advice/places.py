@@ -14,6 +14,8 @@ from sqlglot.tokens import Tokenizer
 
 from ambergate_policies.verdict import Finding, Span
 
+LONGEST_TEXT = 4_000
+"""A longer text is told of by its first word only, and no rewrite is looked for."""
 _CALLED = re.compile(r"\w+\s*\(\s*(?:DISTINCT\s+)?$", re.I)
 _PICKING = re.compile(r"(?:\bLIMIT|\bOFFSET|\bTABLESAMPLE|\b(?:USING\s+)?SAMPLE|\bTOP)\s*\(?\s*$", re.I)
 _SELECTED = re.compile(r"\(?\s*\bSELECT\s+(?:DISTINCT\s+)?$", re.I)
@@ -89,7 +91,7 @@ def hinted(finding: Finding) -> Finding:
 
 def _of_a_statement(text: str, finding: Finding) -> Finding:
     """About a whole statement: the second one, or the first word; with what to do instead of such a statement."""
-    parts = statements(text)
+    parts = statements(text) if len(text) <= LONGEST_TEXT else [(len(text) - len(text.lstrip()), text.lstrip()[:80])]
     if not parts or not text.strip():
         return finding
     start, statement = parts[1] if len(parts) > 1 else parts[0]

@@ -14,7 +14,7 @@ from ambergate_policies.advice.conditions import CURES as CONDITIONS
 from ambergate_policies.advice.cure import Cure
 from ambergate_policies.advice.joins import CURES as JOINS
 from ambergate_policies.advice.names import CURES as NAMES
-from ambergate_policies.advice.places import hinted, located
+from ambergate_policies.advice.places import LONGEST_TEXT, hinted, located
 from ambergate_policies.advice.question import Question
 from ambergate_policies.advice.rows import CURES as ROWS
 from ambergate_policies.advice.statements import CURES as STATEMENTS
@@ -22,7 +22,6 @@ from ambergate_policies.agreement import Agreement
 from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.verdict import Decision, Finding
 
-LONGEST_TEXT = 4_000
 MOST_TRIALS = 24
 MOST_CHARACTERS = 48_000
 DEEPEST = 4
