@@ -17,6 +17,8 @@ class JoinKind(StrEnum):
     FULL = "FULL"
     SEMI = "SEMI"
     ANTI = "ANTI"
+    ASOF = "ASOF"
+    ASOF_LEFT = "ASOF LEFT"
 
 
 @dataclass(frozen=True, slots=True)

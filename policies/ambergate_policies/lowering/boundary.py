@@ -23,7 +23,7 @@ from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates, has_ag
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.grouping import group_nodes
 from ambergate_policies.lowering.outputs import constant, default_name, same
-from ambergate_policies.lowering.rows import PersonScalars, Rows, Single, scalar_subqueries
+from ambergate_policies.lowering.rows import PersonScalars, Rows, Single, scalar_subqueries, sources_of
 from ambergate_policies.lowering.sets import FINER, Sibling
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.lowering.windows import Windows
@@ -203,6 +203,8 @@ class _Above(Scalars):
         return self.whole(node) if quantiles_of(node) is not None else self.value(node)
 
     def _aggregate(self, node: exp.Expr) -> Expression:
+        if self.boundary.rows.unmatched and not self._of_persons(node):
+            raise self._unmatched(node)
         return self.boundary.aggregates.lower(node, lambda aggregate: self._cell(node, aggregate))
 
     def _cell(self, node: exp.Expr, aggregate: Aggregate) -> Expression:
@@ -212,6 +214,26 @@ class _Above(Scalars):
         if aggregate not in self.found:
             self.found.append(aggregate)
         return Column(CLEARED, f"m{self.found.index(aggregate)}", aggregate.kind)
+
+    def _of_persons(self, node: exp.Expr) -> bool:
+        """An aggregate of a person table's column, which public rows without a person have NULL in."""
+        inner = node.this if isinstance(node, exp.Filter) else node
+        argument = inner.this
+        if isinstance(argument, exp.Distinct) and len(argument.expressions) == 1:
+            argument = argument.expressions[0]
+        if not isinstance(argument, exp.Column):
+            return False
+        value = self.boundary.scalars.lower(argument)
+        persons = {name for s in self.boundary.rows.scope.sources if s.owner is not None for name in sources_of(s)}
+        return isinstance(value, Owner | Column) and value.source in persons
+
+    def _unmatched(self, node: exp.Expr) -> QueryRefused:
+        return self.reading.refuse(
+            "join-on-owner",
+            "rows without a person would be counted here, and are left out",
+            node,
+            hint="count the person key, or put the person table first",
+        )
 
     def _repeated(self, node: exp.Expr) -> QueryRefused:
         return self.reading.refuse(

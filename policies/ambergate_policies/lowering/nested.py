@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from ambergate_policies.algebra.expressions import Column, Expression, Ordering, Owner
+from ambergate_policies.algebra.expressions import Column, Expression, IsNull, Ordering, Owner
 from ambergate_policies.algebra.relations import Derived, Group, Relation
 from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.grouping import group_nodes
 from ambergate_policies.lowering.linear import kept
 from ambergate_policies.lowering.outputs import constant, default_name, same
+from ambergate_policies.lowering.over_groups import split
 from ambergate_policies.lowering.person_level import PersonLevel
 from ambergate_policies.lowering.rows import PersonScalars, Rows, derived_column
-from ambergate_policies.lowering.scope import Names, Source
+from ambergate_policies.lowering.scope import Names, Scope, Source
 from ambergate_policies.lowering.stars import is_star, star_items
 from ambergate_policies.lowering.windows import WindowScalars, has_window
 
@@ -40,6 +41,9 @@ class NestedSelect:
 
     def lower(self) -> tuple[Relation, Source]:
         """The relation of the rows and what can be named of them from outside."""
+        if self.rows.unmatched:
+            message = "rows without a person would appear"
+            raise self.reading.refuse("join-on-owner", message, self.select, hint="put the person table first")
         if self.rows.owners:
             self._refuse_picking()
         where = self.select.args.get("where")
@@ -177,21 +181,21 @@ class NestedSelect:
         return Ordering(value, bool(item.args.get("desc")), bool(item.args.get("nulls_first")))
 
     def _grouped(self, condition: Expression | None) -> tuple[Relation, Source]:
-        keys = [self.scalars.lower(node) for node in group_nodes(self.select, self.scalars)]
+        nodes = group_nodes(self.select, self.scalars)
+        if has_window(self.select) and nodes:
+            return self._windows_over_groups(condition, nodes)
+        keys = self._with_sure_key([self.scalars.lower(node) for node in nodes])
         self._refuse_missing(keys)
         if self.select.args.get("qualify") is not None:
-            raise self.reading.refuse(
-                "window",
-                "QUALIFY beside GROUP BY is not understood",
-                self.select.args["qualify"],
-                hint="put the grouped SELECT into a subquery",
-            )
+            message = "QUALIFY needs a window"
+            raise self.reading.refuse("window", message, self.select.args["qualify"], hint="use HAVING")
         if self.select.args.get("distinct") is not None:
             raise self.reading.refuse(
                 "syntax", "DISTINCT beside GROUP BY is not understood", self.select, hint="drop it"
             )
         others = tuple(key for key in keys if not isinstance(key, Owner))
-        inner = PersonLevel(self.scalars, self.names.fresh(), others, repeated=self.rows.repeated)
+        missing = frozenset(self.rows.nullable)
+        inner = PersonLevel(self.scalars, self.names.fresh(), others, repeated=self.rows.repeated, missing=missing)
         items = self._items(inner)
         having = self.select.args.get("having")
         held = inner.condition(having.this) if having is not None else None
@@ -203,3 +207,21 @@ class NestedSelect:
         )
         owners = (Owner(inner.source),) if self.rows.owners else ()
         return self._derived(grouped, owners, items, held, order, once=not others)
+
+    def _with_sure_key(self, keys: list[Expression]) -> list[Expression]:
+        """Beside the key that the rows are counted by, one that an outer join leaves NULL says only whether it is."""
+        nullable = [isinstance(key, Owner) and key.source in self.rows.nullable for key in keys]
+        sure = any(isinstance(key, Owner) and not missing for key, missing in zip(keys, nullable, strict=True))
+        return [IsNull(key) if missing and sure else key for key, missing in zip(keys, nullable, strict=True)]
+
+    def _windows_over_groups(self, condition: Expression | None, nodes: list[exp.Expr]) -> tuple[Relation, Source]:
+        below, above = split(self.reading, self.select, nodes)
+        grouping = NestedSelect(self.names, below, self.rows, self.scalars, "groups")
+        relation, source = grouping._grouped(condition)
+        owners = (source.owner,) if source.owner is not None else ()
+        scope, linked = Scope([source]), {owner.source for owner in owners}
+        rows = Rows(relation, scope, owners, linked, repeated=source.repeated)
+        outer = NestedSelect(self.names, above, rows, PersonScalars(self.names, scope), self.alias)
+        result = outer.lower()
+        self.spelled = outer.spelled
+        return result

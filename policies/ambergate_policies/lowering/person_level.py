@@ -81,10 +81,18 @@ class PersonLevel(Scalars):
     """Scalars over one person's group: keys, and aggregates over that person's own rows."""
 
     def __init__(
-        self, rows: PersonScalars, source: str, keys: tuple[Expression, ...], *, repeated: bool = False
+        self,
+        rows: PersonScalars,
+        source: str,
+        keys: tuple[Expression, ...],
+        *,
+        repeated: bool = False,
+        missing: frozenset[str] = frozenset(),
     ) -> None:
         super().__init__(rows.reading)
         self.repeated = repeated
+        self.missing = missing
+        """Sources whose person key an outer join can leave NULL."""
         self.rows = rows
         self.source = source
         self.keys = keys
@@ -106,6 +114,9 @@ class PersonLevel(Scalars):
                 raise
             return None
         if isinstance(lowered, Owner):
+            if lowered.source in self.missing:
+                message = "this person key may be missing after the outer join"
+                raise self.reading.refuse("join-on-owner", message, node, hint="select the other table's key")
             return Owner(self.source)
         if lowered in self.keys:
             return Column(self.source, f"g{self.keys.index(lowered)}", lowered.kind, grade(lowered))

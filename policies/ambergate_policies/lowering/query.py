@@ -17,6 +17,7 @@ from ambergate_policies.lowering.grouping import is_boundary
 from ambergate_policies.lowering.membership import Memberships
 from ambergate_policies.lowering.nested import NestedSelect
 from ambergate_policies.lowering.outputs import given
+from ambergate_policies.lowering.pivots import write_out_pivots
 from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single
 from ambergate_policies.lowering.scope import CohortNames, Names, Source
 from ambergate_policies.lowering.setops import SetOperations
@@ -81,7 +82,7 @@ def lower_body(
 ) -> Body:
     """What the SELECT of a CREATE TABLE means: a subquery, and nothing around it. Raises QueryRefused."""
     query = _Query(reading, catalogue, agreement, cohorts)
-    relation, source = query._subquery(node, "", {})
+    relation, source = query._subquery(write_out_pivots(reading, node), "", {})
     return Body(relation, source, tuple(query._steps), tuple(query.names.fan_outs))
 
 
@@ -97,7 +98,7 @@ class _Query:
         self._subqueries = 0
 
     def steps(self) -> tuple[Step, ...]:
-        tree = self.reading.tree
+        tree = write_out_pivots(self.reading, self.reading.tree)
         while isinstance(tree, exp.Subquery) and set(given(tree)) == {"this"}:
             tree = tree.this
         if isinstance(tree, exp.SetOperation):

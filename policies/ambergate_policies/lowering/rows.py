@@ -13,15 +13,18 @@ from typing import Protocol
 from sqlglot import exp
 
 from ambergate_policies.algebra.expressions import (
+    Call,
     Column,
     Comparison,
     Expression,
     Literal,
     Logical,
     Owner,
+    walk,
 )
 from ambergate_policies.algebra.kinds import Kind, common
 from ambergate_policies.algebra.relations import Cleared, Join, JoinKind, Relation, Values
+from ambergate_policies.functions import ALLOWED
 from ambergate_policies.lowering.expressions import Scalars, widened
 from ambergate_policies.lowering.fanout import fan_out
 from ambergate_policies.lowering.measures import grade
@@ -43,6 +46,8 @@ class Rows:
     linked: set[str] = field(default_factory=set)
     nullable: set[str] = field(default_factory=set)
     commas: bool = False
+    unmatched: bool = False
+    """An outer join has public rows without a person, which are left out: what counts them may not be asked."""
     repeated: bool = False
     """Rows of one person may have been multiplied by the query: what counts rows may not be measured."""
 
@@ -261,13 +266,14 @@ class FromClause:
     # -- joins
 
     def _join(self, rows: Rows, node: exp.Join, equalities: list[tuple[exp.Column, exp.Column]]) -> None:
-        self._only(node, {"this", "side", "kind", "on", "using"})
+        self._only(node, {"this", "side", "kind", "on", "using", "method"})
         kind = self._join_kind(node)
         relation, source = self._item(node.this)
         if len(rows.scope.sources) >= MAX_SOURCES:
             raise self.reading.refuse("size", f"more than {MAX_SOURCES} tables are joined", node)
         if any(source.alias.lower() == other.alias.lower() for other in rows.scope.sources):
             raise self.reading.refuse("ambiguous", f"{source.alias!r} is used twice", node, hint="give it an alias")
+        kind = self._with_persons(rows, source, kind)
         left = Scope(list(rows.scope.sources), dict(rows.scope.merged))
         rows.scope.sources.append(source)
         on = self._condition(rows, left, source, node, kind, equalities)
@@ -281,14 +287,31 @@ class FromClause:
             rows.nullable |= rows.linked
         if source.owner is not None:
             rows.linked.add(source.owner.source)
-            if kind in (JoinKind.LEFT, JoinKind.FULL):
+            if kind in (JoinKind.LEFT, JoinKind.FULL, JoinKind.ASOF_LEFT):
                 rows.nullable.add(source.owner.source)
         if kind in (JoinKind.SEMI, JoinKind.ANTI):
             rows.scope.sources.pop()
             rows.linked.discard(source.owner.source if source.owner else "")
 
+    @staticmethod
+    def _with_persons(rows: Rows, source: Source, kind: JoinKind) -> JoinKind:
+        """An outer join that would keep public rows without a person: those rows are nobody's, and are left out."""
+        if bool(rows.owners) == (source.owner is not None):
+            return kind
+        kept = {JoinKind.RIGHT: JoinKind.INNER, JoinKind.FULL: JoinKind.LEFT}
+        if not rows.owners:
+            kept = {JoinKind.LEFT: JoinKind.INNER, JoinKind.FULL: JoinKind.RIGHT}
+        rows.unmatched |= kind in kept
+        return kept.get(kind, kind)
+
     def _join_kind(self, node: exp.Join) -> JoinKind:
         side, kind = (node.args.get("side") or "").upper(), (node.args.get("kind") or "").upper()
+        method = (node.args.get("method") or "").upper()
+        if method == "ASOF" and side in ("", "LEFT") and kind in ("", "INNER", "OUTER"):
+            return JoinKind.ASOF_LEFT if side else JoinKind.ASOF
+        if method not in ("", "NATURAL"):
+            message = f"this kind of join ({method}) is not understood"
+            raise self.reading.refuse("syntax", message, node, hint="JOIN ... ON a.person_id = b.person_id")
         if kind in ("SEMI", "ANTI") and not side:
             return JoinKind(kind)
         if kind in ("", "INNER", "OUTER", "CROSS") and side in ("", "LEFT", "RIGHT", "FULL"):
@@ -305,7 +328,12 @@ class FromClause:
         equalities: list[tuple[exp.Column, exp.Column]],
     ) -> Expression | None:
         if (on := node.args.get("on")) is not None:
-            return PersonScalars(self.names, rows.scope).condition(on)
+            condition = PersonScalars(self.names, rows.scope).condition(on)
+            if kind in (JoinKind.ASOF, JoinKind.ASOF_LEFT):
+                self._check_nearest(node, rows, source, condition)
+            return condition
+        if node.args.get("method") == "NATURAL":
+            return self._using(rows, left, source, [self._natural(left, source, node)], node)
         if using := node.args.get("using"):
             if rows.commas:
                 message = "USING after a comma in FROM can be read in two ways"
@@ -326,11 +354,39 @@ class FromClause:
             theirs = self.names.column(Scope([source]), name)
             if common(mine.kind, theirs.kind) is None:
                 raise self.reading.refuse("type", f"{item.name!r} is of different kinds in the two tables", item)
-            parts.append(Comparison("=", widened(mine, theirs.kind), widened(theirs, mine.kind)))
+            nearest = node.args.get("method") == "ASOF" and item is using[-1]
+            left_side, right_side = widened(mine, theirs.kind), widened(theirs, mine.kind)
+            parts.append(Comparison(">=" if nearest else "=", left_side, right_side))
             side = (node.args.get("side") or "").upper()
             if side != "FULL":
                 rows.scope.merged[item.name.lower()] = theirs if side == "RIGHT" else mine
+            elif not isinstance(mine, Owner) and not isinstance(theirs, Owner):
+                merged = Call(ALLOWED["coalesce"], (left_side, right_side), common(mine.kind, theirs.kind) or mine.kind)
+                rows.scope.merged[item.name.lower()] = merged
         return parts[0] if len(parts) == 1 else Logical("AND", tuple(parts))
+
+    def _natural(self, left: Scope, source: Source, node: exp.Join) -> exp.Expr:
+        """NATURAL JOIN where the person key is all that the tables have in common, what is not granted included."""
+        common_names = {name for one in left.sources for name in _every_name(one)} & _every_name(source)
+        owner = (source.owner_name or "").lower()
+        if common_names != {owner} or left.merged.keys() - {owner}:
+            hint = f"JOIN ... USING ({source.owner_name or 'the columns that are meant'})"
+            raise self.reading.refuse("ambiguous", "NATURAL JOIN compares every column of one name", node, hint=hint)
+        return exp.Identifier(this=source.owner_name, quoted=True)
+
+    def _check_nearest(self, node: exp.Join, rows: Rows, source: Source, condition: Expression) -> None:
+        """ASOF: equalities, and one inequality between a value of each side."""
+        mine = sources_of(source)
+        unequal = [
+            part for part in _conjuncts(condition) if not (isinstance(part, Comparison) and part.operator == "=")
+        ]
+        sides: list[set[str]] = []
+        if len(unequal) == 1 and isinstance(unequal[0], Comparison) and unequal[0].operator in _NEAREST:
+            sides = [_read(unequal[0].left), _read(unequal[0].right)]
+        apart = len(sides) == 2 and all(sides) and any(side <= mine for side in sides)
+        if not apart or all(side & mine for side in sides):
+            hint = "ASOF JOIN b ON a.person_id = b.person_id AND a.happened_on >= b.happened_on"
+            raise self.reading.refuse("syntax", "ASOF needs equalities and one inequality", node, hint=hint)
 
     def _from_where(
         self, rows: Rows, source: Source, equalities: list[tuple[exp.Column, exp.Column]]
@@ -357,8 +413,6 @@ class FromClause:
                     node,
                     hint=self._join_hint(rows, source),
                 )
-        elif here and kind in (JoinKind.RIGHT, JoinKind.FULL):
-            raise self.reading.refuse("join-on-owner", "rows without a person would appear", node, hint="use LEFT JOIN")
         elif there and kind is not JoinKind.INNER and kind is not JoinKind.RIGHT:
             raise self.reading.refuse(
                 "join-on-owner", "rows without a person would appear", node, hint="put the person table first"
@@ -375,7 +429,7 @@ class FromClause:
         equalities: list[tuple[exp.Column, exp.Column]],
     ) -> None:
         """A person row may meet one public row only: asked of the public side before the query runs."""
-        if bool(rows.owners) == (source.owner is not None) or kind in (JoinKind.SEMI, JoinKind.ANTI):
+        if bool(rows.owners) == (source.owner is not None) or kind in _AT_MOST_ONCE:
             return
         public = relation if rows.owners else rows.relation
         if isinstance(public, Values) and len(public.rows) == 1:
@@ -421,8 +475,29 @@ class FromClause:
         return rows.owners + theirs if kind is JoinKind.FULL else rows.owners
 
 
+_AT_MOST_ONCE = frozenset({JoinKind.SEMI, JoinKind.ANTI, JoinKind.ASOF, JoinKind.ASOF_LEFT})
+"""Joins that never make two rows of one."""
+_NEAREST = frozenset({"<", "<=", ">", ">="})
+
+
+def _read(node: Expression) -> set[str]:
+    return {part.source for part in walk(node) if isinstance(part, Column | Owner)}
+
+
+def sources_of(source: Source) -> set[str]:
+    """The kernel's aliases that a FROM item's names stand for."""
+    found = {name for value in source.columns.values() for name in _read(value)}
+    return found | ({source.owner.source} if source.owner is not None else set())
+
+
+def _every_name(source: Source) -> set[str]:
+    """Every column that a FROM item has in the engine, granted or not."""
+    declared = set() if source.table is None else {name.lower() for name in source.table.columns}
+    return declared | set(source.columns) | ({source.owner_name.lower()} if source.owner_name else set())
+
+
 def _is_comma(node: exp.Join) -> bool:
-    return not any(node.args.get(key) for key in ("side", "kind", "on", "using"))
+    return not any(node.args.get(key) for key in ("side", "kind", "on", "using", "method"))
 
 
 def _conjuncts(node: Expression) -> tuple[Expression, ...]:
