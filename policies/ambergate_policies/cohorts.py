@@ -18,7 +18,7 @@ from datetime import date, datetime
 from typing import Any
 
 from ambergate_policies import boundplan
-from ambergate_policies.algebra.expressions import Linear, Measurability
+from ambergate_policies.algebra.expressions import Linear, Literal, Measurability
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.errors import IntegrityError
 from ambergate_policies.names import is_name
@@ -60,7 +60,8 @@ class CohortColumn:
     """A column as a later query reads it: its name, what it is, what may be measured of it, and whence it comes.
 
     name: None for one that only others are made of; stored: its name in the file; origins: the granted columns whose
-    values are in it, as (table, column); parts: what it is the sum of, as columns of the file without a source."""
+    values are in it, as (table, column); parts: what it is the sum of, as columns of the file without a source;
+    constant: what it is in every row, where the text says so."""
 
     name: str | None
     stored: str
@@ -68,6 +69,7 @@ class CohortColumn:
     measurability: Measurability
     origins: tuple[tuple[str, str], ...]
     parts: Linear | None = None
+    constant: Literal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Definition:
     cleared tables it reads; granted: every granted table and column that it reads, also through other cohort tables
     and in conditions; generations: 1 + those of its parents; persons: how many the project's index counts, where its
     key is that index; unique: no person has two rows; repeated: the query may have multiplied rows of a person
-    (lowering/setops.py)."""
+    (lowering/setops.py), and `apart` are the columns that tell its parts apart."""
 
     owner: bool
     owner_name: str | None
@@ -93,6 +95,7 @@ class Definition:
     persons: int | None
     unique: bool
     repeated: bool
+    apart: frozenset[str]
 
     @property
     def sha256(self) -> str:

@@ -452,3 +452,40 @@ def test_what_is_the_sum_of_measures_stays_one(project: Project, column: str) ->
     assert [found.name for found in kept.definition.columns if found.name] == ["total"]
     for name in ("c1", "c2", "p0"):
         assert project.refused(f"SELECT avg({name}) FROM y").rule == "unknown-column"
+
+
+ARMS = "SELECT * FROM exposed UNION ALL SELECT * FROM comparator"
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["inline", "kept"])
+def test_two_cohorts_are_compared_by_the_constant_that_tells_them_apart(project: Project, kept: bool) -> None:
+    project.keep("CREATE TABLE exposed AS SELECT person_id, age, 'a' AS arm FROM person WHERE smoker")
+    project.keep("CREATE TABLE comparator AS SELECT person_id, age, 'b' AS arm FROM person WHERE age > 40")
+    arms = f"({ARMS})"
+    if kept:
+        project.keep(f"CREATE TABLE arms AS {ARMS}")
+        arms = "arms"
+    for sql in (
+        f"SELECT arm, count(*) FROM {arms} AS a GROUP BY arm",
+        f"SELECT arm, age > 60 AS old, count(*) FROM {arms} AS a GROUP BY ALL",
+        f"SELECT which, count(*) FROM (SELECT person_id, arm AS which FROM {arms} AS a WHERE age > 30) AS b GROUP BY 1",
+        f"SELECT count(DISTINCT person_id) FROM {arms} AS a",
+    ):
+        assert isinstance(project.understand(sql), Prepared), sql
+    for sql in (
+        f"SELECT count(*) FROM {arms} AS a",
+        f"SELECT age > 60 AS old, count(*) FROM {arms} AS a GROUP BY 1",
+        f"SELECT upper(arm) = 'A' AS first, count(*) FROM {arms} AS a GROUP BY 1",
+        f"SELECT a.arm, count(*) FROM {arms} AS a JOIN {arms} AS b ON b.person_id = a.person_id GROUP BY a.arm",
+        f"SELECT arm, count(*) FROM {arms} AS a GROUP BY ROLLUP (arm)",
+    ):
+        assert project.refused(sql).rule == "fan-out", sql
+
+
+def test_arms_of_the_same_name_are_not_told_apart(project: Project) -> None:
+    project.keep("CREATE TABLE exposed AS SELECT person_id, 'a' AS arm FROM person WHERE smoker")
+    project.keep("CREATE TABLE comparator AS SELECT person_id, 'a' AS arm FROM person WHERE age > 40")
+    project.keep("CREATE TABLE third AS SELECT person_id, CASE WHEN age > 50 THEN 'b' ELSE 'a' END AS arm FROM person")
+    for other in ("comparator", "third"):
+        sql = f"SELECT arm, count(*) FROM (SELECT * FROM exposed UNION ALL SELECT * FROM {other}) AS x GROUP BY arm"
+        assert project.refused(sql).rule == "fan-out"

@@ -19,12 +19,13 @@ from ambergate_policies.algebra.expressions import (
     Window,
 )
 from ambergate_policies.algebra.relations import CLEARED, Boundary, Cleared, Margin, Output, Program
-from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates, has_aggregate, is_aggregate, quantiles_of
+from ambergate_policies.lowering.aggregates import STATISTIC, Aggregates
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.grouping import group_nodes
 from ambergate_policies.lowering.outputs import constant, default_name, same
 from ambergate_policies.lowering.rows import PersonScalars, Rows, Single, scalar_subqueries, sources_of
 from ambergate_policies.lowering.sets import FINER, Sibling
+from ambergate_policies.lowering.spellings import extras, has_aggregate, is_aggregate, quantiles_of
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.lowering.windows import Windows
 from ambergate_policies.verdict import QueryRefused
@@ -170,6 +171,9 @@ ONCE_A_PERSON = frozenset(
 """Measures in which it makes no difference how many rows a person has."""
 
 
+_ONE_OF_THEM = (exp.AnyValue, exp.First, exp.Last, exp.Min, exp.Max, exp.Mode)
+
+
 class _Above(Scalars):
     """Scalars over the cleared table: group keys and measures are the only leaves."""
 
@@ -188,6 +192,8 @@ class _Above(Scalars):
             return self._scalar(node)
         if (several := quantiles_of(node)) is not None:
             return Composite(tuple(self._aggregate(one) for one in several))
+        if (key := self._same_for_all(node)) is not None:
+            return key
         if is_aggregate(node):
             return self._aggregate(node)
         if has_aggregate(node):
@@ -197,6 +203,13 @@ class _Above(Scalars):
         if isinstance(node, exp.Column):
             raise self._not_grouped(node)
         return None
+
+    def _same_for_all(self, node: exp.Expr) -> Expression | None:
+        """any_value(k), min(k), ... of a group key: every row of the group has it."""
+        inner = node.this if isinstance(node, exp.IgnoreNulls) else node
+        if not isinstance(inner, _ONE_OF_THEM) or extras(inner) or not isinstance(inner.this, exp.Column):
+            return None
+        return self._group_key(inner.this)
 
     def output(self, node: exp.Expr) -> Expression:
         """A column of the result: one value, or a list of percentiles."""
@@ -208,7 +221,7 @@ class _Above(Scalars):
         return self.boundary.aggregates.lower(node, lambda aggregate: self._cell(node, aggregate))
 
     def _cell(self, node: exp.Expr, aggregate: Aggregate) -> Expression:
-        if self.boundary.rows.repeated and aggregate.measure not in ONCE_A_PERSON:
+        if self.boundary.rows.repeated and aggregate.measure not in ONCE_A_PERSON and not self._told_apart():
             raise self._repeated(node)
         self._permitted(node, aggregate)
         if aggregate not in self.found:
@@ -234,6 +247,11 @@ class _Above(Scalars):
             node,
             hint="count the person key, or put the person table first",
         )
+
+    def _told_apart(self) -> bool:
+        """Whether no group can hold what several parts of a UNION say of one row."""
+        repeated = self.boundary.rows.scope.repeated()
+        return bool(repeated) and all(not columns.isdisjoint(self.keys) for columns in repeated)
 
     def _repeated(self, node: exp.Expr) -> QueryRefused:
         return self.reading.refuse(

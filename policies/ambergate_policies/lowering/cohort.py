@@ -18,6 +18,7 @@ from ambergate_policies.lowering.creation import Creation, statement_of
 from ambergate_policies.lowering.lineage import Lineage, granted
 from ambergate_policies.lowering.query import Body, lower_body
 from ambergate_policies.lowering.scope import Names, Source
+from ambergate_policies.lowering.stacks import same_in_every_row
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.names import is_name
 from ambergate_policies.places import COHORT, cohort_of, cohort_place
@@ -50,7 +51,7 @@ def define(
         message = f"cohort tables are made of each other more than {MAX_GENERATIONS} times"
         raise reading.refuse("size", message, body, hint="write the definition in one SELECT with WITH")
     lineage = Lineage(lowered.relation, known.definition)
-    columns = tuple(_kept(named, lineage))
+    columns = tuple(_kept(lowered.relation, named, lineage))
     values = [*(value for _, value in named), *_beside(named)]
     found = reads(lowered.relation, [*values, *within(lowered.relation)])
     definition = Definition(
@@ -66,6 +67,7 @@ def define(
         persons=indexed_persons(lowered.relation),
         unique=one_row_each(lowered.relation),
         repeated=source.repeated,
+        apart=source.apart,
     )
     return definition, lowered
 
@@ -104,16 +106,16 @@ def _beside(named: list[tuple[str, Column]]) -> list[Column]:
     return list(dict.fromkeys(_plain(part) for part in parts if _plain(part) not in values))
 
 
-def _kept(named: list[tuple[str, Column]], lineage: Lineage) -> Iterator[CohortColumn]:
+def _kept(node: Relation, named: list[tuple[str, Column]], lineage: Lineage) -> Iterator[CohortColumn]:
     values = [*(_plain(value) for _, value in named), *_beside(named)]
     for index, value in enumerate(values):
         if index >= len(named):
             yield CohortColumn(None, f"c{index}", value.kind, NOT_MEASURABLE, lineage.of(value))
             continue
         name, column = named[index]
-        yield CohortColumn(
-            name, f"c{index}", column.kind, column.measurability, lineage.of(value), _kept_parts(column, values)
-        )
+        parts, constant = _kept_parts(column, values), same_in_every_row(column, node)
+        found = lineage.of(value)
+        yield CohortColumn(name, f"c{index}", column.kind, column.measurability, found, parts, constant)
 
 
 def _kept_parts(column: Column, values: list[Column]) -> Linear | None:
@@ -291,7 +293,9 @@ def _relation(
         persons=definition.persons,
         unique=definition.unique,
     )
-    items = tuple((c.stored, Column(inner, c.stored, c.kind, c.measurability)) for c in definition.columns)
+    items = tuple(
+        (c.stored, c.constant or Column(inner, c.stored, c.kind, c.measurability)) for c in definition.columns
+    )
     derived = Derived(outer, scan, items, (Owner(inner),) if definition.owner else (), None)
     columns: dict[str, Expression] = {}
     for column in definition.columns:
@@ -300,4 +304,12 @@ def _relation(
             columns[column.name.lower()] = Column(outer, column.stored, column.kind, column.measurability, parts)
     owner = Owner(outer) if definition.owner else None
     outputs = (*([definition.owner_name] if definition.owner_name else []), *columns)
-    return derived, Source(alias, columns, owner, definition.owner_name, outputs=outputs, repeated=definition.repeated)
+    return derived, Source(
+        alias,
+        columns,
+        owner,
+        definition.owner_name,
+        outputs=outputs,
+        repeated=definition.repeated,
+        apart=definition.apart,
+    )

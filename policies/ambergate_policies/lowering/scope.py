@@ -38,7 +38,8 @@ class Source:
     """One FROM item: the researcher's alias, and what can be named through it (keys are lower case).
 
     outputs: the names in the order in which they were written, the owner's among them, where that is known.
-    repeated: rows of one person may have been multiplied by the query (setops.py)."""
+    repeated: rows of one person may have been multiplied by the query (setops.py). apart: columns that hold another
+    constant in each part of it that could repeat a row, so that no group of their values holds a row twice."""
 
     alias: str
     columns: dict[str, Expression]
@@ -48,6 +49,7 @@ class Source:
     grant: TableGrant | None = None
     outputs: tuple[str, ...] = ()
     repeated: bool = False
+    apart: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -56,6 +58,10 @@ class Scope:
 
     sources: list[Source] = field(default_factory=list)
     merged: dict[str, Expression] = field(default_factory=dict)
+
+    def repeated(self) -> list[frozenset[Expression]]:
+        """For each source that may repeat rows, the columns that tell its parts apart."""
+        return [frozenset(source.columns[name] for name in source.apart) for source in self.sources if source.repeated]
 
 
 class CohortNames(Protocol):

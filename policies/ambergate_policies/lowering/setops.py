@@ -33,7 +33,7 @@ from ambergate_policies.lowering.expressions import coerce, widened
 from ambergate_policies.lowering.measures import grade, is_zero_or_one
 from ambergate_policies.lowering.outputs import constant, given, same
 from ambergate_policies.lowering.scope import Names, Source
-from ambergate_policies.lowering.stacks import apart, same_everywhere
+from ambergate_policies.lowering.stacks import apart, same_everywhere, told_apart
 
 MAX_BRANCHES = 100
 _OPERATORS: dict[type[exp.Expr], SetOperator] = {
@@ -155,7 +155,14 @@ class SetOperations:
         owner = Owner(source) if first.source.owner is not None else None
         owner_name = None if place is None else first.names[place]
         united = United(source, operator, everything, tuple(deriveds))
-        return united, Source(alias, columns, owner, owner_name, outputs=first.names, repeated=repeated)
+        apart = frozenset[str]()
+        if operator == "UNION" and not any(branch.source.repeated for branch in branches):
+            apart = frozenset(
+                first.names[index]
+                for position, index in enumerate(wanted)
+                if told_apart([(derived.items[position][1], derived.relation) for derived in deriveds])
+            )
+        return united, Source(alias, columns, owner, owner_name, outputs=first.names, repeated=repeated, apart=apart)
 
     def _kind(self, node: exp.Expr, items: list[Expression]) -> Kind:
         kind: Kind | None = Kind.NULL

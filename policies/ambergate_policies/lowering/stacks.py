@@ -31,6 +31,20 @@ def apart(one: Relation, other: Relation) -> bool:
     return any(not values & theirs[column] for column, values in mine.items() if column in theirs)
 
 
+def same_in_every_row(node: Expression, relation: Relation) -> Literal | None:
+    """The constant of the query's text that an expression over a relation is in every row; None where it is none."""
+    while isinstance(node, Column) and isinstance(relation, Derived) and relation.source == node.source:
+        node, relation = dict(relation.items).get(node.name, node), relation.relation
+    return node if isinstance(node, Literal) and node.value is not None else None
+
+
+def told_apart(parts: Sequence[tuple[Expression, Relation]]) -> bool:
+    """Whether an output is another constant in every branch."""
+    found = [same_in_every_row(expression, relation) for expression, relation in parts]
+    values = {(value.kind, value.value) for value in found if value is not None}
+    return len(values) == len(parts) and len({kind for kind, _ in values}) == 1
+
+
 def _shape(node: Expression, relation: Relation) -> Expression | None:
     """An expression with the stored columns in the place of what subqueries call them, and no source."""
     found = _resolved(node, relation)
