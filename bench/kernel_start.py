@@ -94,9 +94,9 @@ async def main(rounds: int) -> None:
         doors = Doors(GateKept(OneRowGate), logging.getLogger("bench"))
         kernels = SandboxedKernelManager(root_dir=name, kernel_spec_manager=SandboxedKernelSpecs(), connection_dir=name)
         began = time.perf_counter()
-        bwrap = prove(folder / "run", [])
+        backend = prove(folder / "run", [])
         canary = time.perf_counter() - began
-        kernels.housing = KernelHousing(bwrap, folder / "work", folder / "run", doors)
+        kernels.housing = KernelHousing(backend, folder / "work", folder / "run", doors)
         plain, boxed = [], []
         for _ in range(rounds):
             plain.append(await plain_start())

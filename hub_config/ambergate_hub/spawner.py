@@ -19,7 +19,7 @@ from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from traitlets import Bool, Unicode
 
 from ambergate_datasets.state import StateFolder, private_folder
-from ambergate_extension.sandbox.bubblewrap import SandboxUnavailable
+from ambergate_extension.sandbox.box import SandboxUnavailable
 from ambergate_extension.sandbox.canary import prove
 from ambergate_extension.server.configuration import config_file, server_environment
 from ambergate_extension.settings import Settings

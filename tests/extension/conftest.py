@@ -26,7 +26,8 @@ import pytest
 from ambergate_datasets.state import StateFolder
 from ambergate_extension.door.answering import GateKept
 from ambergate_extension.door.doors import Doors
-from ambergate_extension.sandbox.bubblewrap import Limits, candidates
+from ambergate_extension.sandbox.box import Backend, Limits
+from ambergate_extension.sandbox.bubblewrap import candidates
 from ambergate_extension.sandbox.canary import prove
 from ambergate_extension.sandbox.kernelspecs import SandboxedKernelSpecs
 from ambergate_extension.sandbox.provisioner import KernelHousing
@@ -134,7 +135,7 @@ def short_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def proved_bwrap(short_folder: Path) -> Path:
+def proved_backend(short_folder: Path) -> Backend:
     if obstacle := _user_namespaces_obstacle():
         pytest.skip(obstacle)
     return prove(short_folder / "run", [])
@@ -180,7 +181,7 @@ class Kernel:
 
 
 @asynccontextmanager
-async def sandboxed_kernel(bwrap: Path, folder: Path, limits: Limits | None = None) -> AsyncIterator[Kernel]:
+async def sandboxed_kernel(backend: Backend, folder: Path, limits: Limits | None = None) -> AsyncIterator[Kernel]:
     gate = SmallGate()
     doors = Doors(GateKept(lambda: gate), logging.getLogger("door-test"))
     place = Path(tempfile.mkdtemp(dir=folder))
@@ -189,7 +190,7 @@ async def sandboxed_kernel(bwrap: Path, folder: Path, limits: Limits | None = No
     kernels = SandboxedKernelManager(
         root_dir=str(workspace), kernel_spec_manager=SandboxedKernelSpecs(), connection_dir=str(place)
     )
-    kernels.housing = KernelHousing(bwrap, workspace, place / "run", doors, limits or Limits())
+    kernels.housing = KernelHousing(backend, workspace, place / "run", doors, limits or Limits())
     kernel_id = await kernels.start_kernel()
     manager = kernels.get_kernel(kernel_id)
     client = manager.client()
@@ -204,12 +205,12 @@ async def sandboxed_kernel(bwrap: Path, folder: Path, limits: Limits | None = No
 
 
 @pytest.fixture
-def in_kernel(proved_bwrap: Path, short_folder: Path) -> Callable[[Callable[[Kernel], Awaitable[None]]], None]:
+def in_kernel(proved_backend: Backend, short_folder: Path) -> Callable[[Callable[[Kernel], Awaitable[None]]], None]:
     """Runs an async test body with a kernel of its own."""
 
     def run(body: Callable[[Kernel], Awaitable[None]]) -> None:
         async def whole() -> None:
-            async with sandboxed_kernel(proved_bwrap, short_folder) as kernel:
+            async with sandboxed_kernel(proved_backend, short_folder) as kernel:
                 await body(kernel)
 
         asyncio.run(whole())
@@ -218,9 +219,9 @@ def in_kernel(proved_bwrap: Path, short_folder: Path) -> Callable[[Callable[[Ker
 
 
 @pytest.fixture
-def a_kernel(proved_bwrap: Path, short_folder: Path) -> Callable[..., AbstractAsyncContextManager[Kernel]]:
+def a_kernel(proved_backend: Backend, short_folder: Path) -> Callable[..., AbstractAsyncContextManager[Kernel]]:
     """Makes kernels, for tests that need more than one, or other limits."""
-    return lambda limits=None: sandboxed_kernel(proved_bwrap, short_folder, limits)
+    return lambda limits=None: sandboxed_kernel(proved_backend, short_folder, limits)
 
 
 @dataclass
@@ -262,7 +263,7 @@ def start_server(settings: Settings, port: int, **more: str) -> subprocess.Popen
 
 
 @pytest.fixture(scope="session")
-def server(proved_bwrap: Path, short_folder: Path) -> Iterator[Server]:
+def server(proved_backend: Backend, short_folder: Path) -> Iterator[Server]:
     settings = Settings(StateFolder(short_folder / "state"), Slug("cardio-outcomes"), Account("amara"))
     _plant_configuration(settings)
     port = free_port()

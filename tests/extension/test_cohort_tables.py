@@ -194,11 +194,10 @@ def test_a_worker_killed_while_writing_leaves_nothing(gate: Gate, state: StateFo
     """Killed by the time limit: the draft is removed, the gate lives on."""
     released(gate.answer("SELECT count(*) FROM person"))
     engine: Any = gate._engine
-    worker = engine._process.pid
     long = "CREATE TABLE big AS SELECT e.person_id, e.value FROM event e " + " ".join(
         f"JOIN event e{number} ON e{number}.person_id = e.person_id" for number in range(8)
     )
-    threading.Thread(target=_kill_once_writing, args=(state.cohorts("small"), worker)).start()
+    threading.Thread(target=_kill_once_writing, args=(state.cohorts("small"), engine)).start()
     answer = gate.answer(long)
     assert answer.verdict == "failed", answer
     assert "worker died" in answer.findings[0].message
@@ -207,12 +206,12 @@ def test_a_worker_killed_while_writing_leaves_nothing(gate: Gate, state: StateFo
     released(gate.answer(MAKE))
 
 
-def _kill_once_writing(folder: Path, pid: int) -> None:
+def _kill_once_writing(folder: Path, engine: Any) -> None:
     until = time.monotonic() + 20
     while time.monotonic() < until:
         if folder.exists() and list(folder.glob("*.building")):
             time.sleep(0.2)
-            os.kill(pid, signal.SIGKILL)
+            os.kill(engine._process.pid, signal.SIGKILL)
             return
         time.sleep(0.01)
 

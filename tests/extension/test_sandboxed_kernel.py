@@ -14,8 +14,9 @@ import zmq
 import zmq.asyncio
 from tornado.web import HTTPError
 
-from ambergate_extension.sandbox import bubblewrap, seccomp
-from ambergate_extension.sandbox.bubblewrap import Limits, SandboxUnavailable
+from ambergate_extension.sandbox import seccomp
+from ambergate_extension.sandbox.box import Backend, Limits, SandboxUnavailable, python_folders
+from ambergate_extension.sandbox.bubblewrap import Bubblewrap
 from ambergate_extension.sandbox.canary import prove
 from ambergate_extension.sandbox.kernelspecs import SandboxedKernelSpecs
 from ambergate_extension.sandbox.provisioner import canonical_kernel_id
@@ -190,7 +191,7 @@ def test_socket_paths_fit_and_traffic_is_local(in_kernel: InKernel) -> None:
 def test_without_a_working_bubblewrap_there_is_no_kernel(short_folder: Path) -> None:
     for binaries in ([], [Path("/bin/false")], [Path("/bin/echo")], [Path("/nonexistent/bwrap")]):
         with pytest.raises(SandboxUnavailable):
-            prove(short_folder / "run", [], binaries=binaries)
+            prove(short_folder / "run", [], backends=[Bubblewrap(binary) for binary in binaries])
 
 
 def test_a_server_without_a_proved_sandbox_starts_no_kernel(tmp_path: Path) -> None:
@@ -202,9 +203,9 @@ def test_a_server_without_a_proved_sandbox_starts_no_kernel(tmp_path: Path) -> N
     assert not kernels._pending_kernels
 
 
-def test_a_visible_private_folder_fails_the_canary(proved_bwrap: Path, short_folder: Path) -> None:
+def test_a_visible_private_folder_fails_the_canary(proved_backend: Backend, short_folder: Path) -> None:
     with pytest.raises(SandboxUnavailable, match="private folders"):
-        prove(short_folder / "run", [bubblewrap.python_folders()[0]], binaries=[proved_bwrap])
+        prove(short_folder / "run", [python_folders()[0]], backends=[proved_backend])
 
 
 @pytest.mark.parametrize("forged", ["..", "../../etc", "a/b", "", "K" * 36, "{00000000-0000-0000-0000-000000000000}"])

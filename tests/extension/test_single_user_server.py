@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ambergate_datasets.state import StateFolder
+from ambergate_extension.sandbox.box import Backend
 from ambergate_extension.server.configuration import (
     CONTENT_SECURITY_POLICY,
     server_environment,
@@ -117,7 +118,9 @@ def test_a_foreign_server_extension_stops_the_server() -> None:
         refuse_foreign_extensions({"jupyterlab": True, "jupysql_plugin": True, "jupyter_lsp": False})
 
 
-def test_a_visible_state_folder_stops_the_server(proved_bwrap: Path, failing_start: Callable[[Settings], int]) -> None:
+def test_a_visible_state_folder_stops_the_server(
+    proved_backend: Backend, failing_start: Callable[[Settings], int]
+) -> None:
     inside_the_environment = Path(sys.prefix) / f"state-{uuid.uuid4().hex}"
     settings = Settings(StateFolder(inside_the_environment), Slug("cardio-outcomes"), Account("amara"))
     try:

@@ -6,11 +6,10 @@ A worker that is late, dead or out of memory is killed and started again for the
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +20,9 @@ from ambergate_datasets.engines.connection import Limits
 from ambergate_extension.engine import attachments
 from ambergate_extension.engine.attachments import Attachment
 from ambergate_extension.engine.frames import BrokenFrame, read_frame, write_frame
+from ambergate_extension.engine.launch import Premises, default_backends, end, launch
 from ambergate_extension.engine.tables import from_bytes, pack
+from ambergate_extension.sandbox.box import Backend
 from ambergate_policies.errors import AmbergateError, OperatorError
 
 NO_TABLES: Mapping[str, pa.Table] = MappingProxyType({})
@@ -44,44 +45,43 @@ class EngineStopped(EngineFailure):
 class EngineProcess:
     """One worker over one database file. Not thread-safe except for `cancel`: one question at a time.
 
-    key: None for a plain file (`ambergate replay`). seconds: wall-clock limit of one question."""
+    key: None for a plain file (`ambergate replay`). seconds: wall-clock limit of one question. backends: who may build
+    the worker's box, best first."""
 
     database: Path
     key: bytes | None = field(repr=False)
     limits: Limits = field(default_factory=Limits)
     seconds: float = 120.0
+    backends: Sequence[Backend] = field(default_factory=default_backends, repr=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _temp: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
     _cancelled: bool = False
     _attached: tuple[Attachment, ...] = ()
     _opened: tuple[int, int] = (0, 0)
+    _folders: dict[Path, bool] = field(default_factory=dict)
 
     def start(self) -> None:
-        """Start the worker if it is not running. Raises OperatorError when it cannot open the database."""
+        """Start the worker if it is not running. Raises OperatorError when it cannot open the database, or when there
+        is no sandbox for it."""
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
-        self._temp = tempfile.TemporaryDirectory(prefix="ambergate-engine-")
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "ambergate_extension.engine.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-            cwd="/",
-            start_new_session=True,
-        )
-        opening = {"database": str(self.database), "temp": self._temp.name, "limits": asdict(self.limits)}
+        self._temp = tempfile.TemporaryDirectory(prefix="ambergate-engine-", ignore_cleanup_errors=True)
         self._attached, self._opened = (), self._file()
-        header, _ = self._exchange(opening, self.key or b"")
-        if "error" in header:
+        premises = Premises(self.database, Path(self._temp.name), dict(self._folders), self.limits)
+        try:
+            self._process = launch(premises, self.key, self.backends)
+        except (BrokenFrame, OSError):
             self.close()
-            raise OperatorError(str(header.get("message", "the engine could not start")))
+            raise OperatorError("the engine could not start") from None
+        except BaseException:
+            self.close()
+            raise
 
     def attach(self, files: Sequence[Attachment], *, also: Collection[Attachment] = ()) -> None:
         """Have these files open beside the project's database; those of `also` may stay open, no others. A database
         that was replaced since it was opened is opened again. Raises OperatorError when one cannot be opened."""
-        if self._file() != self._opened:
+        if self._file() != self._opened or not self._reachable(files):
             self.close()
         self.start()
         if set(files) <= set(self._attached) <= {*files, *also}:
@@ -92,6 +92,14 @@ class EngineProcess:
             self.close()
             raise OperatorError("a cohort table's file cannot be opened")
         self._attached = tuple(files)
+
+    def _reachable(self, files: Sequence[Attachment]) -> bool:
+        """Whether the worker's box has the folders of these files. What it lacks is noted for the next start."""
+        before = dict(self._folders)
+        for file in files:
+            folder = file.path.parent
+            self._folders[folder] = file.writable or self._folders.get(folder, False)
+        return self._folders == before
 
     def write(self, statement: str, place: str, tables: Mapping[str, pa.Table], room: int) -> None:
         """Run a checked statement that writes into the attached file `place`, which may grow to `room` bytes. The file
@@ -126,12 +134,8 @@ class EngineProcess:
 
     def close(self) -> None:
         """End the worker and remove its temporary files."""
-        self._kill()
         if self._process is not None:
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    stream.close()
-            self._process.wait()
+            end(self._process)
             self._process = None
         if self._temp is not None:
             self._temp.cleanup()

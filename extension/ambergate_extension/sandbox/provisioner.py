@@ -15,8 +15,9 @@ from typing import Any, Protocol
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from ambergate_extension.sandbox.bubblewrap import Box, Limits, SandboxUnavailable, limited
-from ambergate_extension.sandbox.run_folder import INSIDE, KERNEL_PORTS, RunFolder, make_run_folder
+from ambergate_extension.sandbox.box import Backend, Limits, SandboxUnavailable, limited
+from ambergate_extension.sandbox.kernel_box import Rooms, kernel_box, rooms
+from ambergate_extension.sandbox.run_folder import KERNEL_PORTS, RunFolder, make_run_folder
 
 _LAUNCH = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
 
@@ -31,9 +32,9 @@ class Doorkeeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KernelHousing:
-    """Where this server's kernels live. `bwrap` is the binary that the canary proved."""
+    """Where this server's kernels live. `backend` is the builder whose box the canary proved."""
 
-    bwrap: Path
+    backend: Backend
     workspace: Path
     run_parent: Path
     doors: Doorkeeper
@@ -56,12 +57,13 @@ class SandboxProvisioner(LocalProvisioner):
         try:
             self._speak_over(self._run)
             await super().pre_launch(transport_encryption="required")
-            self._run.write_connection(self.connection_info)
+            inside = rooms(housing.backend, housing.workspace, self._run)
+            self._run.write_connection(self.connection_info, inside.kernel)
             await housing.doors.open(self.kernel_id, self._run.door)
         except BaseException:
             await self._leave()
             raise
-        return {"cmd": kernel_command(housing.limits)}
+        return {"cmd": kernel_command(housing.limits, inside)}
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start the box; whatever was passed besides the command is ignored."""
@@ -69,8 +71,8 @@ class SandboxProvisioner(LocalProvisioner):
         if self._run is None:
             raise SandboxUnavailable("a kernel was started before its folder was made")
         try:
-            box = Box(bwrap=housing.bwrap, workspace=housing.workspace, run=self._run, limits=housing.limits)
-            self.process = box.start(cmd)
+            box = kernel_box(housing.backend, housing.workspace, self._run, housing.limits)
+            self.process = housing.backend.start(box, cmd)
         except BaseException:
             await self._leave()
             raise
@@ -111,9 +113,9 @@ async def _apart(work: Callable[[], None]) -> None:
     await asyncio.get_running_loop().run_in_executor(None, work)
 
 
-def kernel_command(limits: Limits) -> list[str]:
+def kernel_command(limits: Limits, inside: Rooms) -> list[str]:
     """The command inside the box: ipykernel with the notebook package loaded."""
-    arguments = ["-f", str(INSIDE / "kernel" / "connection.json"), "--IPKernelApp.extensions=ambergate_notebook"]
+    arguments = ["-f", str(inside.connection_file), "--IPKernelApp.extensions=ambergate_notebook"]
     return [*limited(limits, _LAUNCH), *arguments]
 
 

@@ -49,10 +49,25 @@ class RunFolder:
         """What Jupyter calls `ip` when the transport is ipc: a path to which `-<port>` is added."""
         return str(self.kernel / "zmq")
 
-    def write_connection(self, connection: Mapping[str, Any]) -> None:
-        """Write the kernel's connection file, with the paths as the box sees them."""
+    @property
+    def home(self) -> Path:
+        """The kernel's home and temporary folder, where its box cannot have its own."""
+        return self.path / "home"
+
+    @property
+    def temporary(self) -> Path:
+        return self.path / "tmp"
+
+    def make_scratch(self) -> None:
+        """Make home and temporary folder, empty."""
+        for folder in (self.home, self.temporary):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+
+    def write_connection(self, connection: Mapping[str, Any], folder: Path = INSIDE / "kernel") -> None:
+        """Write the kernel's connection file. `folder`: what the box calls the folder of its sockets."""
         plain = {key: value.decode() if isinstance(value, bytes) else value for key, value in connection.items()}
-        inside = {**plain, "transport": "ipc", "ip": str(INSIDE / "kernel" / "zmq")}
+        inside = {**plain, "transport": "ipc", "ip": str(folder / "zmq")}
         # O_EXCL and O_NOFOLLOW: should anything of an earlier kernel still live, a link of its making stops us here.
         descriptor = os.open(self.connection_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w") as file:

@@ -1,4 +1,4 @@
-"""The system calls that a kernel has no use for, as a classic BPF program for bubblewrap's `--seccomp`.
+"""Filters of system calls, as classic BPF programs: what a kernel has no use for, and all that an engine needs.
 
 Written out by hand so that nothing must be compiled or installed: a filter is a list of 8-byte instructions
 (seccomp(2), bpf(2) "classic"). Numbers are from Linux's syscall tables of the two supported machines. Denied calls
@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import platform
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ambergate_policies.errors import OperatorError
@@ -36,6 +36,8 @@ class Machine:
     ioctl: int
     x32: bool
     denied: tuple[int, ...]
+    absent: tuple[int, ...]
+    prlimit: int
 
 
 _EVERYWHERE = (
@@ -55,15 +57,18 @@ _EVERYWHERE = (
 _MACHINES = {
     # ptrace, mount, umount2, pivot_root, chroot, unshare, setns, bpf, add_key, request_key, keyctl, perf_event_open,
     # userfaultfd, kexec*, *_module, swap*, reboot, acct, quotactl, process_vm_*, *_handle_at, syslog, kcmp,
-    # fanotify_init, move_pages, vhangup (x86-64 also iopl, ioperm, modify_ldt)
+    # fanotify_init, move_pages, vhangup (x86-64 also iopl, ioperm, modify_ldt); then memfd_create, shmget and msgget,
+    # which hold memory that belongs to no process, so that nothing could count it; then prlimit64
     "x86_64": Machine(0xC000003E, 56, 41, 16, True, (
         101, 165, 166, 155, 161, 272, 308, 321, 248, 249, 250, 298, 323, 246, 320, 175, 313, 176, 167, 168, 169, 163,
-        179, 310, 311, 303, 304, 103, 312, 300, 279, 153, 172, 173, 154)),
+        179, 310, 311, 303, 304, 103, 312, 300, 279, 153, 172, 173, 154), (319, 29, 68), 302),
     "aarch64": Machine(0xC00000B7, 220, 198, 29, False, (
         117, 40, 39, 41, 51, 97, 268, 280, 217, 218, 219, 241, 282, 104, 294, 105, 273, 106, 224, 225, 142, 89,
-        60, 270, 271, 264, 265, 116, 272, 262, 239, 58)),
+        60, 270, 271, 264, 265, 116, 272, 262, 239, 58), (279, 194, 186), 261),
 }  # fmt: skip
-_CLONE3 = 435
+_CLONE3, _MEMFD_SECRET = 435, 447
+_NEW_THREAD = 0x00010000  # CLONE_THREAD
+_TCGETS = 0x5401  # isatty(3)
 
 
 def program(machine: str = "") -> bytes:
@@ -74,15 +79,44 @@ def program(machine: str = "") -> bytes:
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in _filter(_MACHINES[name]))
 
 
-def _filter(machine: Machine) -> Iterable[Instruction]:
+def only(calls: Mapping[str, Sequence[int]], machine: str = "") -> bytes:
+    """A filter that permits these calls (numbers by machine), threads but no processes, limits of the caller itself,
+    and nothing else. Raises OperatorError for a processor we have no table for."""
+    name = machine or platform.machine()
+    if name not in calls or name not in _MACHINES:
+        raise OperatorError(f"no system call filter for {name!r} processors: use x86_64 or aarch64")
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in _only(_MACHINES[name], calls[name]))
+
+
+def _only(machine: Machine, permitted: Sequence[int]) -> Iterable[Instruction]:
+    allow = (_RETURN, 0, 0, _ALLOW)
+    yield from _of(machine)
+    for number in permitted:
+        yield from _when(number, [allow])
+    yield from _when(_CLONE3, [_error(errno.ENOSYS)])
+    yield from _when(machine.clone, [
+        _argument(0), (_JUMP_SET, 1, 0, _NEW_NAMESPACES), (_JUMP_SET, 1, 0, _NEW_THREAD), _error(errno.EPERM), allow
+    ])  # fmt: skip
+    yield from _when(machine.prlimit, [_argument(0), *_when(0, [allow]), _error(errno.EPERM)])
+    yield from _when(machine.ioctl, [_argument(1), *_when(_TCGETS, [allow]), _error(errno.ENOTTY)])
+    yield _error(errno.EPERM)
+
+
+def _of(machine: Machine) -> Iterable[Instruction]:
+    """Kill a process of another architecture, refuse x32; leaves the call's number loaded."""
     yield (_LOAD, 0, 0, _ARCHITECTURE)
     yield from _unless(machine.audit, [(_RETURN, 0, 0, _KILL)])
     yield (_LOAD, 0, 0, _NUMBER)
     if machine.x32:
         yield from ((_JUMP_GREATER_EQUAL, 0, 1, 0x40000000), _error(errno.EPERM))
+
+
+def _filter(machine: Machine) -> Iterable[Instruction]:
+    yield from _of(machine)
     for number in (*machine.denied, *_EVERYWHERE):
         yield from _when(number, [_error(errno.EPERM)])
-    yield from _when(_CLONE3, [_error(errno.ENOSYS)])
+    for number in (*machine.absent, _MEMFD_SECRET, _CLONE3):
+        yield from _when(number, [_error(errno.ENOSYS)])
     yield from _when(machine.clone, [
         _argument(0), (_JUMP_SET, 0, 1, _NEW_NAMESPACES), _error(errno.EPERM), (_RETURN, 0, 0, _ALLOW)])  # fmt: skip
     injected = [step for request in _TERMINAL_INJECTION for step in _when(request, [_error(errno.EPERM)])]

@@ -21,7 +21,8 @@ from jupyter_server.services.contents.manager import AsyncContentsManager
 from tornado.web import HTTPError
 from traitlets import default
 
-from ambergate_extension.sandbox.bubblewrap import Box, Limits, SandboxUnavailable, limited
+from ambergate_extension.sandbox.box import Backend, Limits, SandboxUnavailable, limited
+from ambergate_extension.sandbox.kernel_box import kernel_box
 from ambergate_extension.sandbox.run_folder import RunFolder, make_run_folder
 
 LARGEST_MESSAGE = 192 * 1024 * 1024
@@ -80,12 +81,12 @@ class BoxedContents(AsyncContentsManager):
     _helper: Helper | None = None
     _run: RunFolder | None = None
 
-    def open_box(self, bwrap: Path, workspace: Path, run_parent: Path) -> None:
+    def open_box(self, backend: Backend, workspace: Path, run_parent: Path) -> None:
         """Name the box in which the helper runs. Until then every call fails."""
         self._run = make_run_folder(run_parent)
-        box = Box(bwrap=bwrap, workspace=workspace, run=self._run, limits=_LIMITS)
+        box = kernel_box(backend, workspace, self._run, _LIMITS)
         command = limited(_LIMITS, Path(__file__).with_name("contents_helper.py").read_text())
-        self._helper = Helper(lambda: box.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        self._helper = Helper(lambda: backend.start(box, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
 
     def close_box(self) -> None:
         if self._helper is not None:

@@ -39,11 +39,11 @@ class AmbergateServer(ExtensionApp):
         kernels = server.kernel_manager
         if not isinstance(kernels, SandboxedKernelManager) or not isinstance(server.contents_manager, BoxedContents):
             raise OperatorError("the server was started without Ambergate's configuration (use its config file)")
-        bwrap = prove(settings.run_parent, settings.private_paths)
+        backend = prove(settings.run_parent, settings.private_paths)
         self.doors = Doors(GateKept(lambda: open_gate(settings)), self.log)
-        kernels.housing = KernelHousing(bwrap, settings.workspace, settings.run_parent, self.doors)
+        kernels.housing = KernelHousing(backend, settings.workspace, settings.run_parent, self.doors)
         self.contents = server.contents_manager
-        self.contents.open_box(bwrap, settings.workspace, settings.run_parent)
+        self.contents.open_box(backend, settings.workspace, settings.run_parent)
         install_guard(server.web_app, server.base_url)
         server.io_loop.add_callback(self.doors.warm_up)
 
