@@ -23,7 +23,7 @@ from ambergate_policies.algebra.expressions import (
     Owner,
 )
 from ambergate_policies.algebra.kinds import Kind
-from ambergate_policies.functions import AGGREGATES, ALLOWED
+from ambergate_policies.functions import ALLOWED
 from ambergate_policies.lowering.composed import Cell, composed
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.filled import never_null
@@ -36,70 +36,20 @@ from ambergate_policies.lowering.linear import (
     linear,
 )
 from ambergate_policies.lowering.measures import grade, is_zero_or_one
-from ambergate_policies.lowering.text import Reading
+from ambergate_policies.lowering.spellings import (
+    ADVICE,
+    HINT,
+    OF_ONE,
+    PAIRED,
+    POPULATION,
+    QUANTILE_AT,
+    SIMPLE,
+    extras,
+    known,
+    name_of,
+    quantile_of,
+)
 from ambergate_policies.verdict import QueryRefused
-
-_SIMPLE: dict[type[exp.Expr], Measure] = {
-    exp.Avg: Measure.MEAN,
-    exp.Stddev: Measure.DEVIATION,
-    exp.StddevSamp: Measure.DEVIATION,
-    exp.StddevPop: Measure.DEVIATION,
-    exp.Variance: Measure.VARIANCE,
-    exp.VariancePop: Measure.VARIANCE,
-    exp.Median: Measure.PERCENTILE,
-    exp.PercentileCont: Measure.PERCENTILE,
-    exp.PercentileDisc: Measure.PERCENTILE,
-    exp.Quantile: Measure.PERCENTILE,
-    exp.ApproxQuantile: Measure.PERCENTILE,
-    exp.Min: Measure.MINIMUM,
-    exp.Max: Measure.MAXIMUM,
-}
-QUANTILE_AT: dict[type[exp.Expr], str] = {
-    exp.PercentileCont: "expression",
-    exp.PercentileDisc: "expression",
-    exp.Quantile: "quantile",
-    exp.ApproxQuantile: "quantile",
-}
-"""Percentiles of one meaning, and the argument that says which. An approximate or a discrete one is the same mean."""
-MAX_QUANTILES = 100
-_POPULATION = (exp.StddevPop, exp.VariancePop)
-_PAIRED: dict[type[exp.Expr], tuple[Measure, bool]] = {
-    exp.Corr: (Measure.CORRELATION, False),
-    exp.CovarSamp: (Measure.COVARIANCE, False),
-    exp.CovarPop: (Measure.COVARIANCE, True),
-    exp.RegrR2: (Measure.DETERMINATION, False),
-    exp.RegrSlope: (Measure.SLOPE, False),
-    exp.RegrIntercept: (Measure.INTERCEPT, False),
-    exp.RegrSxy: (Measure.PRODUCTS, True),
-    exp.RegrSxx: (Measure.PRODUCTS, True),
-    exp.RegrSyy: (Measure.PRODUCTS, True),
-}
-_OF_ONE = (exp.RegrAvgx, exp.RegrAvgy, exp.RegrCount)
-"""Aggregates of a pair that are a mean of one of the two, or a count, over the rows where both are filled."""
-_SAME_AS: dict[str, type[exp.AggFunc]] = {"mean": exp.Avg, "favg": exp.Avg, "fsum": exp.Sum, "kahan_sum": exp.Sum,
-                                          "sumkahan": exp.Sum, "sum_no_overflow": exp.Sum}  # fmt: skip
-"""Aggregates that the parser does not know by name, and what they are."""
-_ADVICE: dict[str, str] = {
-    "bool_or": "use avg(CASE WHEN ... THEN 1 ELSE 0 END): any and all are decided by a single person",
-    "bool_and": "use avg(CASE WHEN ... THEN 1 ELSE 0 END): any and all are decided by a single person",
-    "mode": "use SELECT x, count(*) AS n ... GROUP BY x ORDER BY n DESC LIMIT 1",
-    "mad": "use quantile_cont(x, 0.25) and quantile_cont(x, 0.75)",
-    "geomean": "use exp(avg(ln(x)))",
-    "geometric_mean": "use exp(avg(ln(x)))",
-    "weighted_avg": "use sum(x * w) / sum(w)",
-    "wavg": "use sum(x * w) / sum(w)",
-    "histogram": "use GROUP BY floor(x / width)",
-    "approx_top_k": "use SELECT x, count(*) AS n ... GROUP BY x ORDER BY n DESC LIMIT k",
-    "skewness": "use stddev(x) and percentiles: a third moment is made by the one or two furthest persons",
-    "kurtosis": "use stddev(x) and percentiles: a fourth moment is made by the one or two furthest persons",
-    "kurtosis_pop": "use stddev(x) and percentiles: a fourth moment is made by the one or two furthest persons",
-    "arg_max": "take it per person: in a subquery that is grouped by the person key",
-    "arg_min": "take it per person: in a subquery that is grouped by the person key",
-    "first": "take it per person: in a subquery that is grouped by the person key",
-    "last": "take it per person: in a subquery that is grouped by the person key",
-    "any_value": "group by it, or take it per person in a subquery that is grouped by the person key",
-}
-_HINT = "use count, sum, avg, stddev, median, quantile_cont, corr, regr_slope, min or max"
 
 STATISTIC: dict[Measure, Statistic] = {
     Measure.ROWS: Statistic.COUNT,
@@ -122,41 +72,6 @@ STATISTIC: dict[Measure, Statistic] = {
     Measure.MINIMUM: Statistic.PERCENTILE,
     Measure.MAXIMUM: Statistic.PERCENTILE,
 }
-
-
-def is_aggregate(node: exp.Expr) -> bool:
-    if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
-        return is_aggregate(node.this)
-    if isinstance(node, exp.Anonymous):
-        return isinstance(node.this, str) and node.this.lower() in AGGREGATES
-    return isinstance(node, exp.AggFunc | exp.Filter | exp.WithinGroup)
-
-
-def has_aggregate(node: exp.Expr) -> bool:
-    """An aggregate somewhere below, outside of nested queries and windows."""
-    if isinstance(node, exp.Query | exp.Subquery | exp.Window):
-        return False
-    return is_aggregate(node) or any(has_aggregate(child) for child in node.iter_expressions())
-
-
-def extras(node: exp.Expr) -> set[str]:
-    """The arguments of an aggregate that would be lost if only its first were read: max(x, 3), count_if(a, b)."""
-    known = {"this", "big_int", QUANTILE_AT.get(type(node), "this")}
-    if isinstance(node, (*_PAIRED, *_OF_ONE)):
-        known.add("expression")
-    return {key for key, value in node.args.items() if value not in (None, False, [])} - known
-
-
-def name_of(node: exp.Expr) -> str:
-    """An aggregate's name, for a message."""
-    if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
-        return name_of(node.this)
-    named: dict[type[exp.Expr], str] = {exp.LogicalOr: "bool_or", exp.LogicalAnd: "bool_and"}
-    if type(node) in named:
-        return named[type(node)]
-    if isinstance(node, exp.Anonymous):
-        return str(node.this).lower()
-    return node.sql_name().lower() if isinstance(node, exp.Func) else type(node).__name__
 
 
 class Aggregates:
@@ -184,9 +99,9 @@ class Aggregates:
             exp.CountIf,
             exp.Sum,
             exp.ApproxDistinct,
-            *_SIMPLE,
-            *_PAIRED,
-            *_OF_ONE,
+            *SIMPLE,
+            *PAIRED,
+            *OF_ONE,
         )
         if isinstance(inner, understood) and extras(inner):
             raise self.reading.refuse("aggregate", "this aggregate has more arguments than are understood", inner)
@@ -200,13 +115,13 @@ class Aggregates:
             return self._sum(inner, condition)
         if isinstance(inner, exp.WithinGroup):
             return self._within_group(inner, condition)
-        if isinstance(inner, (*_PAIRED, *_OF_ONE)):
+        if isinstance(inner, (*PAIRED, *OF_ONE)):
             return self._pair(inner, condition)
         if isinstance(inner, exp.Anonymous) and inner.name.lower() == "sem" and len(inner.expressions) == 1:
             value = self.scalars.value(self._plain(inner, inner.expressions[0]))
             self._require_measure(inner, value)
             return Aggregate(Measure.ERROR, value, condition, Kind.NUM, population=True)
-        measure = _SIMPLE.get(type(inner))
+        measure = SIMPLE.get(type(inner))
         if measure is None:
             raise self._unavailable(inner)
         return self._statistic(inner, measure, condition)
@@ -214,7 +129,7 @@ class Aggregates:
     def _unavailable(self, node: exp.Expr) -> QueryRefused:
         name = name_of(node)
         message = f"{name} is not available: it would show values of single persons or is not understood yet"
-        return self.reading.refuse("aggregate", message, node, hint=_ADVICE.get(name, _HINT))
+        return self.reading.refuse("aggregate", message, node, hint=ADVICE.get(name, HINT))
 
     def _pair(self, node: exp.Expr, condition: Expression | None) -> Aggregate:
         """A statistic of y and x: `corr(y, x)`. Both are measures; the rows are those where both are filled."""
@@ -227,7 +142,7 @@ class Aggregates:
             return Aggregate(Measure.MEAN, x, _both(self._present(y), condition), Kind.NUM)
         if isinstance(node, exp.RegrAvgy):
             return Aggregate(Measure.MEAN, y, _both(self._present(x), condition), Kind.NUM)
-        measure, population = _PAIRED[type(node)]
+        measure, population = PAIRED[type(node)]
         if isinstance(node, exp.RegrSxx):
             y, condition = x, _both(self._present(y), condition)
         if isinstance(node, exp.RegrSyy):
@@ -321,7 +236,7 @@ class Aggregates:
             self._require_measure(node, value, parts=can_be_averaged if measure is Measure.MEAN else can_be_spread)
         else:
             self._require_measure(node, value)
-        population = isinstance(node, _POPULATION)
+        population = isinstance(node, POPULATION)
         return Aggregate(measure, value, condition, Kind.NUM, quantile, population)
 
     def _of_dates(self, node: exp.Expr, measure: Measure, value: Expression) -> Expression:
@@ -379,44 +294,6 @@ def _hint(value: Expression) -> str:
 _OF_FLAGS = frozenset({Measure.DEVIATION, Measure.VARIANCE})
 """What a 0/1 value has beside its count and mean."""
 _OF_DATES = frozenset({Measure.MEAN, Measure.PERCENTILE, Measure.MINIMUM, Measure.MAXIMUM})
-
-
-def known(node: exp.Expr) -> exp.Expr:
-    """An aggregate that the parser has no class for, as the one it is."""
-    if isinstance(node, exp.Anonymous) and str(node.this).lower() in _SAME_AS and len(node.expressions) == 1:
-        return _SAME_AS[str(node.this).lower()](this=node.expressions[0])
-    return node
-
-
-def quantiles_of(node: exp.Expr) -> list[exp.Expr] | None:
-    """`quantile_cont(x, [0.25, 0.5])` as one aggregate for each quantile; None for anything else."""
-    inner = node.this if isinstance(node, exp.Filter | exp.WithinGroup) else node
-    inner = inner.this if isinstance(inner, exp.WithinGroup) else inner
-    where = QUANTILE_AT.get(type(inner))
-    if where is None:
-        return None
-    where = where if inner.args.get(where) is not None else "this"  # percentile_cont([0.25, 0.5]) WITHIN GROUP (...)
-    several = inner.args[where]
-    if not isinstance(several, exp.Array) or not 0 < len(several.expressions) <= MAX_QUANTILES:
-        return None
-    found = []
-    for one in several.expressions:
-        copy = node.copy()
-        for part in copy.find_all(type(inner)):
-            part.set(where, one.copy())
-        found.append(copy)
-    return found
-
-
-def quantile_of(reading: Reading, node: exp.Expr | None, whole: exp.Expr) -> Decimal:
-    """Which quantile: a constant from 0 to 1. At the ends it is the minimum or the maximum, of several persons."""
-    if isinstance(node, exp.Literal) and not node.is_string:
-        value = Decimal(str(node.this))
-        if 0 <= value <= 1:
-            return value
-    raise reading.refuse(
-        "aggregate", "the quantile must be a constant from 0 to 1", whole, hint="write quantile_cont(x, 0.5)"
-    )
 
 
 def _rows(condition: Expression | None) -> Aggregate:

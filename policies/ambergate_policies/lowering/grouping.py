@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from ambergate_policies.algebra.expressions import Owner
-from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.outputs import given, same
 from ambergate_policies.lowering.rows import PersonScalars, Rows
+from ambergate_policies.lowering.spellings import has_aggregate
 from ambergate_policies.verdict import QueryRefused
 
 

@@ -6,15 +6,15 @@ from sqlglot import exp
 
 from ambergate_policies.algebra.expressions import Column, Expression, IsNull, Ordering, Owner
 from ambergate_policies.algebra.relations import Derived, Group, Relation
-from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.expressions import Scalars
 from ambergate_policies.lowering.grouping import group_nodes
-from ambergate_policies.lowering.linear import kept
 from ambergate_policies.lowering.outputs import constant, default_name, same
 from ambergate_policies.lowering.over_groups import split
 from ambergate_policies.lowering.person_level import PersonLevel
+from ambergate_policies.lowering.remembered import kept, passed_on
 from ambergate_policies.lowering.rows import PersonScalars, Rows, derived_column
 from ambergate_policies.lowering.scope import Names, Scope, Source
+from ambergate_policies.lowering.spellings import has_aggregate
 from ambergate_policies.lowering.stars import is_star, star_items
 from ambergate_policies.lowering.windows import WindowScalars, has_window
 
@@ -141,9 +141,9 @@ class NestedSelect:
                 inner = f"c{len(stored)}"
                 stored.append((inner, item))
                 self.spelled.append(name)
-                columns[name.lower()] = derived_column(source, inner, item)
-                if owners and not distinct:
-                    columns[name.lower()] = kept(derived_column(source, inner, item), item, keep)
+                column = derived_column(source, inner, item)
+                plain = not owners or distinct  # nothing may stand beside the columns there
+                columns[name.lower()] = passed_on(column, item) if plain else kept(column, item, keep)
         stored += beside
         owner = Owner(source) if owners else None
         limit, offset = constant(self.reading, self.select, "limit"), constant(self.reading, self.select, "offset")
@@ -159,7 +159,22 @@ class NestedSelect:
             offset=offset or 0,
         )
         repeated = self.rows.repeated and not once
-        return derived, Source(self.alias, columns, owner, owner_name, outputs=tuple(outputs), repeated=repeated)
+        return derived, Source(
+            self.alias,
+            columns,
+            owner,
+            owner_name,
+            outputs=tuple(outputs),
+            repeated=repeated,
+            apart=self._apart(items) if repeated else frozenset(),
+        )
+
+    def _apart(self, items: list[tuple[str, Expression]]) -> frozenset[str]:
+        """The outputs that still tell apart what could repeat a row, where only one source does."""
+        repeated = self.rows.scope.repeated()
+        told = repeated[0] if len(repeated) == 1 else frozenset()
+        names = [name.lower() for name, _ in items]
+        return frozenset(name.lower() for name, item in items if item in told and names.count(name.lower()) == 1)
 
     def _order(self, items: list[tuple[str, Expression]], scalars: Scalars) -> tuple[Ordering, ...]:
         """ORDER BY over public rows. That of person rows orders what nobody sees."""

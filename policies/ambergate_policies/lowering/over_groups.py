@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from ambergate_policies.lowering.aggregates import is_aggregate
 from ambergate_policies.lowering.outputs import default_name
+from ambergate_policies.lowering.spellings import is_aggregate
 from ambergate_policies.lowering.text import Reading
 
 

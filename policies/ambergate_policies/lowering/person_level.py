@@ -27,7 +27,11 @@ from ambergate_policies.algebra.expressions import (
 )
 from ambergate_policies.algebra.kinds import Kind
 from ambergate_policies.algebra.relations import Partial
-from ambergate_policies.lowering.aggregates import (
+from ambergate_policies.lowering.expressions import Scalars
+from ambergate_policies.lowering.measures import MAX_FACTORS, grade
+from ambergate_policies.lowering.remembered import of_person
+from ambergate_policies.lowering.rows import PersonScalars
+from ambergate_policies.lowering.spellings import (
     QUANTILE_AT,
     extras,
     has_aggregate,
@@ -37,9 +41,6 @@ from ambergate_policies.lowering.aggregates import (
     quantile_of,
     quantiles_of,
 )
-from ambergate_policies.lowering.expressions import Scalars
-from ambergate_policies.lowering.measures import MAX_FACTORS, grade
-from ambergate_policies.lowering.rows import PersonScalars
 from ambergate_policies.verdict import QueryRefused
 
 Read = tuple[Partial, Kind, Measurability]
@@ -138,9 +139,13 @@ class PersonLevel(Scalars):
         partial, kind, measurability = self._read(inner)
         if self.repeated and partial.function in _COUNTING and not partial.distinct:
             measurability = NOT_MEASURABLE
-        return self._of_group(replace(partial, domain=both(domain, partial.domain)), kind, measurability)
+        partial = replace(partial, domain=both(domain, partial.domain))
+        column = self._of_group(partial, kind, measurability)
+        if self.repeated:
+            return column
+        return of_person(column, partial, lambda other: self._of_group(other, Kind.NUM, NOT_MEASURABLE))
 
-    def _of_group(self, partial: Partial, kind: Kind, measurability: Measurability) -> Expression:
+    def _of_group(self, partial: Partial, kind: Kind, measurability: Measurability) -> Column:
         if partial not in self.found:
             self.found.append(partial)
         return Column(self.source, f"a{self.found.index(partial)}", kind, measurability)

@@ -10,8 +10,8 @@ from itertools import product
 
 from sqlglot import exp
 
-from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.outputs import default_name, given
+from ambergate_policies.lowering.spellings import has_aggregate
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.verdict import QueryRefused
 

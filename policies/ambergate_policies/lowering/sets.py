@@ -11,8 +11,8 @@ from itertools import combinations, product
 
 from sqlglot import exp
 
-from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.outputs import default_name, given, same
+from ambergate_policies.lowering.spellings import has_aggregate
 from ambergate_policies.lowering.text import Reading
 from ambergate_policies.lowering.windows import holds_window
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from ambergate_policies.lowering.aggregates import has_aggregate
 from ambergate_policies.lowering.outputs import given, same
+from ambergate_policies.lowering.spellings import has_aggregate
 from ambergate_policies.lowering.text import Reading
 
 
