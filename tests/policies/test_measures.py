@@ -9,10 +9,10 @@ import pytest
 
 from ambergate_extension.pipeline import Gate
 from ambergate_policies.algebra.expressions import Measure
-from ambergate_policies.prepared import Prepared
+from ambergate_policies.prepared import PreparedBoundary
 from ambergate_policies.verdict import Finding
 
-Prepare = Callable[[str], Prepared]
+Prepare = Callable[[str], PreparedBoundary]
 Refusal = Callable[[str], Finding]
 
 MEASURED = {
@@ -177,6 +177,7 @@ SUMS = {
     "CASE WHEN sex = 'F' THEN bmi - 25 END": [Measure.MEAN],
     "CASE WHEN sex = 'F' THEN weight / 2.2 ELSE weight END": [Measure.MEAN] * 3,
     "CASE sex WHEN 'F' THEN bmi * 2 WHEN 'M' THEN bmi END": [Measure.MEAN] * 3,
+    "coalesce(bmi, 0) + coalesce(weight, 0)": [Measure.MEAN] * 3,
     "greatest(bmi, 15)": [Measure.MEAN] * 2,
     "least(greatest(bmi, 15), 60)": [Measure.MEAN] * 2,
     "CASE WHEN bmi > 60 THEN 60 ELSE bmi END": [Measure.MEAN],
@@ -244,3 +245,54 @@ def test_a_score_passes_through_subqueries(prepare: Prepare) -> None:
              FROM person p LEFT JOIN scored s ON s.person_id = p.person_id GROUP BY p.sex"""
     found = [aggregate.measure for aggregate in prepare(sql).program.boundary.aggregates]
     assert found.count(Measure.PROPORTION) == 4 and found.count(Measure.PERCENTILE) == 1
+
+
+THROUGH_SUBQUERIES = [
+    # points from VALUES, per person, once a code
+    """WITH w(code, points) AS (VALUES ('E11', 1), ('I10', 2), ('J45', 6)),
+            f AS (SELECT DISTINCT e.person_id, e.code, w.points FROM event e JOIN w ON w.code = e.code),
+            s AS (SELECT person_id, sum(points) AS score FROM f GROUP BY person_id)
+       SELECT avg(score), stddev(score) FROM s""",
+    # units, then the person's largest
+    """SELECT avg(m) FROM (SELECT person_id, max(CASE WHEN code = 'E11' THEN value * 18 ELSE value END) AS m
+       FROM event WHERE value < 1000 GROUP BY person_id) x""",
+    "SELECT avg(m) FROM (SELECT person_id, (avg(value) - 32) * 5 / 9 AS m FROM event WHERE value < 1000 GROUP BY 1) x",
+    "SELECT avg(m) FROM (SELECT person_id, min(50 - value) AS m FROM event WHERE value < 1000 GROUP BY person_id) x",
+    """SELECT avg(n + m) FROM (SELECT person_id, count(*) FILTER (WHERE code = 'E11') AS n,
+       count(*) FILTER (WHERE code = 'I10') AS m FROM event GROUP BY person_id) x""",
+    """SELECT avg(post - pre) FROM (SELECT person_id, avg(value) FILTER (WHERE happened_on < DATE '2020-01-01') AS pre,
+              avg(value) FILTER (WHERE happened_on >= DATE '2020-01-01') AS post
+       FROM event WHERE value < 1000 GROUP BY 1) x""",
+    "SELECT avg(d) FROM (SELECT person_id, 2024 - birth_year AS d FROM person) x",
+    "SELECT median(s) FROM (SELECT person_id, smoker::int + (age > 65)::int AS s FROM person) x",
+]
+
+
+@pytest.mark.parametrize("sql", THROUGH_SUBQUERIES)
+def test_a_subquerys_column_remembers_what_it_is_made_of(
+    unrounded_gate: Gate, plain: duckdb.DuckDBPyConnection, sql: str
+) -> None:
+    answer = unrounded_gate.answer(sql)
+    assert answer.verdict == "released" and answer.table is not None, answer.findings
+    expected = plain.execute(sql).fetchone()
+    assert expected is not None
+    assert list(answer.table.to_pylist()[0].values()) == [pytest.approx(value, rel=1e-3, abs=0.1) for value in expected]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        """SELECT avg(m) FROM (SELECT person_id,
+             min(CASE WHEN code LIKE 'CANARY%' THEN value * 0.01 ELSE value END) AS m
+             FROM event GROUP BY person_id) x""",
+        """SELECT avg(s) FROM (SELECT e.person_id, sum(v.w) AS s FROM event e
+           JOIN (VALUES ('E11', 1), ('CANARY1', 12)) v(code, w) ON v.code = e.code GROUP BY e.person_id) x""",
+        "SELECT avg(v.w) FROM person p JOIN (VALUES ('CANARY Isle', 10), ('Wales', 1)) v(r, w) ON v.r = p.region",
+        """SELECT avg(n + m) FROM (SELECT person_id, count(*) AS n, count(*) FILTER (WHERE value > 1000) AS m
+           FROM event GROUP BY person_id) x""",
+    ],
+)
+def test_a_part_that_one_person_has_hides_the_whole_below_too(unrounded_gate: Gate, sql: str) -> None:
+    answer = unrounded_gate.answer(sql)
+    shown = answer.verdict == "released" and answer.table is not None
+    assert not shown or [*answer.table.to_pylist()[0].values()] == [None]  # type: ignore[union-attr]

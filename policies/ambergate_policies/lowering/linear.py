@@ -16,8 +16,6 @@ Multiplying flags' positions into digits, powers, hashes and constants over code
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 
 from ambergate_policies.algebra.expressions import (
@@ -34,13 +32,13 @@ from ambergate_policies.algebra.expressions import (
     Linear,
     Literal,
     Logical,
-    Measurability,
     Negate,
     Not,
 )
 from ambergate_policies.algebra.kinds import Kind
+from ambergate_policies.functions import ALLOWED
 from ambergate_policies.lowering.constants import widened
-from ambergate_policies.lowering.measures import MAX_FACTORS, constant_of, grade, is_zero_or_one
+from ambergate_policies.lowering.measures import constant_of, grade, is_zero_or_one
 
 MAX_TERMS = 60
 MAX_POINTS = 12
@@ -59,6 +57,21 @@ _NOTHING = Literal(None, Kind.NULL)
 
 def linear(node: Expression) -> Linear | None:
     """A value as a sum of conditions, or as one measure times a weight, and a constant. None for anything else."""
+    found = terms_of(node)
+    if found is None:
+        return None
+    terms = found.terms
+    flags = [is_flag(term) for _, term in terms]
+    if all(flags):
+        return Linear(found.constant, terms) if is_score(found.constant, terms) else None
+    together: Linear | None = Linear(found.constant, terms, found.guards)
+    if len(terms) > 1:
+        together = _of_several(found.constant, terms) if not any(flags) and not found.guards else None
+    return together if together is not None and abs(found.constant) <= MAX_SHIFT * abs(together.terms[0][0]) else None
+
+
+def terms_of(node: Expression) -> Linear | None:
+    """The sum term by term, equal terms brought together. Its terms are conditions and measures."""
     found = _sum(node)
     if found is None:
         return None
@@ -66,18 +79,10 @@ def linear(node: Expression) -> Linear | None:
     for weight, term in found.terms:
         merged[term] = merged.get(term, _ZERO) + weight
     terms = tuple((weight, term) for term, weight in merged.items() if weight != 0)
-    if not 0 < len(terms) <= MAX_TERMS:
-        return None
-    flags = [is_flag(term) for _, term in terms]
-    if all(flags):
-        return Linear(found.constant, terms) if _is_score(found.constant, terms) else None
-    together: Linear | None = Linear(found.constant, terms, found.guards)
-    if len(terms) > 1:
-        together = _of_several(found.constant, terms) if not any(flags) and not found.guards else None
-    return together if together is not None and abs(found.constant) <= MAX_SHIFT * abs(together.terms[0][0]) else None
+    return Linear(found.constant, terms, found.guards) if 0 < len(terms) <= MAX_TERMS else None
 
 
-def _is_score(constant: Decimal, terms: tuple[tuple[Decimal, Expression], ...]) -> bool:
+def is_score(constant: Decimal, terms: tuple[tuple[Decimal, Expression], ...]) -> bool:
     """Points of a score, or one flag as a percentage or rate."""
     most = max(abs(constant), *(abs(weight) for weight, _ in terms))
     return most <= MAX_POINTS or (len(terms) == 1 and constant == 0 and most <= MAX_RATE)
@@ -109,7 +114,8 @@ def is_measure(node: Expression) -> bool:
 
 
 def _of_several(constant: Decimal, terms: tuple[tuple[Decimal, Expression], ...]) -> Linear | None:
-    """Two measures of one person that may be added or subtracted, and a constant: `post - pre + 1`."""
+    """Measures of one person that are added or subtracted, and a constant: `post - pre + 1`, `elective + emergency`.
+    Where one may stand for another (counts, zeros for what is missing) each of them must be shown by itself."""
     core: Expression | None = None
     for weight, term in sorted(terms, key=lambda pair: pair[0] < 0):
         size = abs(weight)
@@ -120,7 +126,12 @@ def _of_several(constant: Decimal, terms: tuple[tuple[Decimal, Expression], ...]
             core = part
         else:
             core = Arithmetic("+" if weight > 0 else "-", core, part, Kind.NUM)
-    return Linear(constant, ((_ONE, core),)) if core is not None and is_measure(core) else None
+    if core is None or is_measure(core):
+        return Linear(constant, ((_ONE, core),)) if core is not None else None
+    weights = [abs(weight) for weight, _ in terms]
+    if max(weights) > MAX_SCALE_RATIO * min(weights) or not all(is_measure(term) for _, term in terms):
+        return None
+    return Linear(constant, ((_ONE, core),), tuple(term for _, term in terms))
 
 
 def _sum(node: Expression) -> Linear | None:
@@ -188,7 +199,12 @@ def _scaled(found: Linear | None, by: Decimal) -> Linear | None:
 def _filled(part: Expression) -> Linear | None:
     """coalesce(score, 0): nobody's flags count where there is no score."""
     found = _sum(part)
-    if found is None or not found.terms or not all(is_flag(term) for _, term in found.terms):
+    if found is None or not found.terms or found.guards:
+        return None
+    if not any(is_flag(term) for _, term in found.terms) and not found.constant and isinstance(part, Column):
+        zero = Literal(0, Kind.INT)
+        return Linear(_ZERO, tuple((w, Call(ALLOWED["coalesce"], (t, zero), t.kind)) for w, t in found.terms))
+    if not all(is_flag(term) for _, term in found.terms):
         return None
     present: Expression = Not(IsNull(part))
     terms = tuple((weight, _and(present, term)) for weight, term in found.terms)
@@ -205,23 +221,23 @@ def _and(one: Expression, other: Expression) -> Expression:
 
 def _case(node: Case) -> Linear | None:
     values = [value for _, value in node.branches] + ([node.default] if node.default is not None else [_NOTHING])
-    constants = [_ZERO if _is_null(value) else constant_of(value) for value in values]
+    constants = [_ZERO if is_null(value) else constant_of(value) for value in values]
     if all(constant is not None for constant in constants):
         return _points(node, values)
-    chosen = [value for value in values if not _is_null(value)]
+    chosen = [value for value in values if not is_null(value)]
     if len(chosen) == 1:
         return _where(node, chosen[0])
     return _flags_by_branch(node, values) or _units(node, chosen)
 
 
-def _is_null(node: Expression) -> bool:
+def is_null(node: Expression) -> bool:
     return isinstance(node, Literal) and node.value is None
 
 
 def _points(node: Case, values: list[Expression]) -> Linear:
     """CASE WHEN ... THEN 2 WHEN ... THEN 1 ELSE 0 END: one flag for each number of points."""
     otherwise = constant_of(values[-1]) or _ZERO
-    points = dict.fromkeys(constant_of(value) for value in values[:-1] if not _is_null(value))
+    points = dict.fromkeys(constant_of(value) for value in values[:-1] if not is_null(value))
     terms = tuple(
         (number - otherwise, chosen_by(node, [constant_of(value) == number for value in values[:-1]]))
         for number in points
@@ -255,7 +271,7 @@ def _replaced(node: Case, value: Expression, term: Expression) -> Case:
 
 def _flags_by_branch(node: Case, values: list[Expression]) -> Linear | None:
     """CASE WHEN ... THEN score ELSE 0 END: the flags of the branch that is taken, and its constant as one more."""
-    parts = [Linear(_ZERO, ()) if _is_null(value) else _sum(value) for value in values]
+    parts = [Linear(_ZERO, ()) if is_null(value) else _sum(value) for value in values]
     if any(part is None or part.guards or not all(is_flag(term) for _, term in part.terms) for part in parts):
         return None
     taken = [chosen_by(node, [index == place for place in range(len(node.branches))]) for index in range(len(values))]
@@ -289,29 +305,13 @@ def _branches(node: Case, core: Expression) -> list[Expression]:
     values = [value for _, value in node.branches]
     guards: list[Expression] = []
     for index, value in enumerate(values):
-        if not _is_null(value):
+        if not is_null(value):
             wanted = chosen_by(node, [place == index for place in range(len(values))])
             guards.append(Case(((wanted, core),), None, core.kind))
-    if node.default is not None and not _is_null(node.default):
+    if node.default is not None and not is_null(node.default):
         rest = Case(tuple((test, _FALSE) for test, _ in node.branches), _TRUE, Kind.BOOL)
         guards.append(Case(((rest, core),), None, core.kind))
     return guards
-
-
-def kept(column: Column, item: Expression, keep: Callable[[Expression], Column]) -> Column:
-    """A subquery's column that remembers what it is the sum of. `keep` stores a term beside it, as a column."""
-    found = None if column.measurability.ok or is_measure(item) else linear(item)
-    if found is None:
-        return column
-    terms = tuple((weight, column if term == item else keep(term)) for weight, term in found.terms)
-    guards = tuple(_as_measure(keep(guard)) for guard in found.guards)
-    alone = tuple((w, term if is_flag(term) else _as_measure(term)) for w, term in terms)
-    return replace(column, parts=Linear(found.constant, alone, guards))
-
-
-def _as_measure(column: Column) -> Column:
-    """A term whose guards stand beside it."""
-    return replace(column, measurability=Measurability(Grade.MAGNITUDE, MAX_FACTORS, own=False))
 
 
 # -- follow-up

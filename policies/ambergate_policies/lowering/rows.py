@@ -28,6 +28,7 @@ from ambergate_policies.functions import ALLOWED
 from ambergate_policies.lowering.expressions import Scalars, widened
 from ambergate_policies.lowering.fanout import fan_out
 from ambergate_policies.lowering.measures import grade
+from ambergate_policies.lowering.remembered import points_of
 from ambergate_policies.lowering.scope import Names, Scope, Source
 from ambergate_policies.lowering.series import series
 from ambergate_policies.verdict import QueryRefused
@@ -250,7 +251,7 @@ class FromClause:
         for index in range(width):
             kind = self._column_kind(node, [row[index] for row in rows])
             rows = [(*row[:index], widened(row[index], kind), *row[index + 1 :]) for row in rows]
-            columns.append(Column(source, f"v{index}", kind))
+            columns.append(points_of(Column(source, f"v{index}", kind), [row[index] for row in rows]))
         named = {name.lower(): column for name, column in zip(names, columns, strict=True)}
         relation = Values(source, tuple(columns), tuple(rows))
         return relation, Source(node.alias or "", dict(named), outputs=tuple(named))
