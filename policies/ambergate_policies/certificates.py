@@ -25,7 +25,7 @@ from ambergate_policies.algebra.expressions import Aggregate, Measure
 from ambergate_policies.algebra.relations import Boundary
 from ambergate_policies.packs import RulePack
 from ambergate_policies.printing import OWNER, quoted
-from ambergate_policies.ranges import equal_ranges, indexed_persons, one_row_each, within_range
+from ambergate_policies.ranges import equal_ranges, indexed_persons, within_range, worthwhile
 from ambergate_policies.rules import judge
 from ambergate_policies.statistics import (
     CONDITIONS,
@@ -39,8 +39,6 @@ from ambergate_policies.statistics import (
     is_presence,
 )
 
-WORTHWHILE = 20_000
-"""Persons. With fewer the exact statement takes as long."""
 FEWEST_RANGES, MOST_RANGES = 16, 64
 SAMPLED, FEWEST_SAMPLED = 32, 8192
 """One person in so many is in the sample, but at least so many persons."""
@@ -69,7 +67,7 @@ def statement(boundary: Boundary, minimum: int) -> str | None:
     if any(aggregate.measure not in CERTIFIABLE for aggregate in boundary.aggregates):
         return None
     persons = indexed_persons(boundary.relation)
-    if persons is None or persons < WORTHWHILE or one_row_each(boundary.relation):
+    if persons is None or not worthwhile(boundary.relation):
         return None
     ranges = max(FEWEST_RANGES, math.ceil(1.5 * minimum))  # by chance, a few have no person of a small group
     return None if ranges > MOST_RANGES else _Certificate(boundary, minimum, persons, ranges).text()
@@ -147,7 +145,7 @@ class _Certificate(Statement):
 
     def text(self) -> str:
         deviations = self.deviations("j", "t")
-        parts = [self._ranges(), self._merged(), *self._sampled(), *([deviations] if deviations else [])]
+        parts = [self._of_ranges(), self._merged(), *self._sampled(), *([deviations] if deviations else [])]
         joined = "t" + (f" LEFT JOIN g ON {self.same_group('g', 't')}" if self.in_sample else "")
         joined += f" LEFT JOIN d ON {self.same_group('d', 't')}" if deviations else ""
         withheld = self.withheld("t", f"r < {self.minimum}", "j", "i") if self.keys else "(SELECT 0 AS withheld)"
@@ -163,7 +161,7 @@ class _Certificate(Statement):
 
     # -- j: plain aggregates, apart for each range
 
-    def _ranges(self) -> str:
+    def _of_ranges(self) -> str:
         items = [*self.keys, "count(*) AS r"]
         for index, aggregate in self.own():
             items += self._of_range(index, aggregate)
@@ -244,7 +242,7 @@ class _Certificate(Statement):
             return []
         measures = tuple(self.boundary.aggregates[index] for index in self.in_sample)
         relation = within_range(self.boundary.relation, None, self.sample)
-        sample = Statement(replace(self.boundary, relation=relation, aggregates=measures), self.minimum)
+        sample = Statement(replace(self.boundary, relation=relation, aggregates=measures), self.minimum, ranged=False)
         return [sample.base(), sample.partials(), sample.groups()]
 
     def _bounds(self, index: int, aggregate: Aggregate) -> list[str]:

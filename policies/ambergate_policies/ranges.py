@@ -40,6 +40,16 @@ def indexed_persons(relation: Relation) -> int | None:
     return max(known) if known and len(known) == len(counts) else None
 
 
+WORTHWHILE = 20_000
+"""Persons. With fewer, what ranges save is less than what it takes to plan them."""
+
+
+def worthwhile(relation: Relation) -> bool:
+    """Whether a relation is better read range by range."""
+    persons = indexed_persons(relation)
+    return persons is not None and persons >= WORTHWHILE and not one_row_each(relation)
+
+
 def equal_ranges(persons: int, parts: int) -> Iterator[tuple[int | None, int | None]]:
     """Ranges of about as many persons each, as [low, high). The first and the last are open at their outer end, so
     that everybody is in one of them, whatever the number of persons is said to be."""

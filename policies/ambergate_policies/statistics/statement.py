@@ -7,6 +7,8 @@ counted and left behind in the engine, so their keys never come out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ambergate_policies.algebra.expressions import Aggregate, Measure
 from ambergate_policies.algebra.relations import Boundary, Relation
 from ambergate_policies.printing import (
@@ -19,7 +21,7 @@ from ambergate_policies.printing import (
     readable,
     relation,
 )
-from ambergate_policies.ranges import one_row_each
+from ambergate_policies.ranges import equal_ranges, indexed_persons, one_row_each, within_range, worthwhile
 from ambergate_policies.statistics import pairs, places
 from ambergate_policies.statistics.cells import MAX_GROUPS, NUMBERS, WINDOWED
 from ambergate_policies.statistics.parts import (
@@ -34,6 +36,8 @@ from ambergate_policies.statistics.parts import (
     slot_of,
 )
 from ambergate_policies.statistics.reads import all_expressions
+
+RANGES = 16
 
 
 def statement(boundary: Boundary, minimum: int, *, only: str | None = None) -> str:
@@ -54,7 +58,9 @@ def members_statement(boundary: Boundary) -> str:
 class Statement:
     """Prints the exact statement; its pieces serve the certificates too."""
 
-    def __init__(self, boundary: Boundary, minimum: int, only: str | None = None) -> None:
+    def __init__(
+        self, boundary: Boundary, minimum: int, only: str | None = None, *, ranged: bool | None = None
+    ) -> None:
         self.boundary = boundary
         self.only = only
         self.used = columns_used(all_expressions(boundary))
@@ -67,6 +73,8 @@ class Statement:
             aggregate.measure in OF_ROWS for aggregate in boundary.aggregates
         )
         """A row is all that there is of a person: then nothing is to be grouped by person first."""
+        self.ranged = worthwhile(boundary.relation) if ranged is None else ranged
+        """Persons are grouped range by range: the groups of a range fit the processor's caches, those of all do not."""
 
     def own(self) -> list[tuple[int, Aggregate]]:
         """The measures that compute inputs of their own."""
@@ -125,10 +133,13 @@ class Statement:
         return f"SELECT {', '.join(items)} FROM {relation(source, self.used)}{where}"
 
     def base(self) -> str:
-        text = self.rows(self.boundary.relation)
-        if self.only is not None:
-            text = f"SELECT * FROM ({text}) AS g SEMI JOIN {handed_over(self.only)} AS u ON {self.same_group('u')}"
-        return f"base AS ({text})"
+        return f"base AS ({self._chosen_rows(self.boundary.relation)})"
+
+    def _chosen_rows(self, source: Relation) -> str:
+        text = self.rows(source)
+        if self.only is None:
+            return text
+        return f"SELECT * FROM ({text}) AS g SEMI JOIN {handed_over(self.only)} AS u ON {self.same_group('u')}"
 
     # -- p: each person's partials per group
 
@@ -139,7 +150,15 @@ class Statement:
         for index, aggregate in self.own():
             items += partials(index, aggregate)
         group = ", ".join([quoted(OWNER), *self.keys])
-        return f"p AS (SELECT {', '.join(items)} FROM base WHERE {quoted(OWNER)} IS NOT NULL GROUP BY {group})"
+        tail = f"WHERE {quoted(OWNER)} IS NOT NULL GROUP BY {group}"
+        if not self.ranged:
+            return f"p AS (SELECT {', '.join(items)} FROM base {tail})"
+        parts = (within_range(self.boundary.relation, *ends) for ends in self._ranges())
+        texts = (f"(SELECT {', '.join(items)} FROM ({self._chosen_rows(part)}) AS b {tail})" for part in parts)
+        return f"p AS ({' UNION ALL '.join(texts)})"
+
+    def _ranges(self) -> Iterator[tuple[int | None, int | None]]:
+        return equal_ranges(indexed_persons(self.boundary.relation) or 1, RANGES)
 
     def _rows_as_partials(self) -> str:
         items = [quoted(OWNER), *self.keys, "1 AS r"]
