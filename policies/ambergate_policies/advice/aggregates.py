@@ -79,15 +79,18 @@ def _of_a_text(question: Question) -> Iterator[str]:
 
 def _instead(question: Question, column: exp.Column) -> tuple[str, ...]:
     """What says something of a column for a whole group: the middle of a number, how many kinds of anything else."""
-    declared = [
-        table.columns[name]
-        for _, table, columns in question.granted()
-        for name in columns
-        if name in table.columns and name.lower() == column.name.lower()
-    ]
-    if any(each.role is Role.MEASURE for each in declared):
+    if _is_measure(question, column):
         return ("median({})", "avg({})", "count({})")
     return ("count(DISTINCT {})", "count({})", "avg({})")
+
+
+def _is_measure(question: Question, column: exp.Column) -> bool:
+    """Whether a granted column of that name is a measure."""
+    return any(
+        name.lower() == column.name.lower() and name in table.columns and table.columns[name].role is Role.MEASURE
+        for _, table, columns in question.granted()
+        for name in columns
+    )
 
 
 def _most_common(question: Question) -> Iterator[str]:
@@ -136,16 +139,24 @@ def _meant(question: Question) -> Iterator[str]:
 
 
 def _arithmetic_inside(question: Question) -> Iterator[str]:
-    """A measure that is no plain column: the mean of the column itself."""
+    """A measure that is no plain column: the mean of a measured column in it, outside of which to do the arithmetic."""
     tree = question.tree()
     for node in list(tree.find_all(exp.Avg, exp.Sum, exp.Stddev, exp.Median)) if tree is not None else []:
+        if tree is None or isinstance(node.this, exp.Column) or not _is_the_fragment(question, node):
+            continue
         columns = list(node.find_all(exp.Column))
-        if tree is not None and columns and not isinstance(node.this, exp.Column):
+        columns.sort(key=lambda each: (not _is_measure(question, each), question.fragment.find(each.name)))
+        for column in columns[:2]:
             copy = tree.copy()
             for twin in list(copy.find_all(type(node))):
                 if twin == node:
-                    twin.set("this", columns[0].copy())
+                    twin.set("this", column.copy())
             yield question.printed(copy)
+
+
+def _is_the_fragment(question: Question, node: exp.Expr) -> bool:
+    """Whether a node is what was underlined, as far as the names in it tell."""
+    return all(column.name in question.fragment for column in node.find_all(exp.Column))
 
 
 _FUNCTION = frozenset({"function", "aggregate"})
@@ -159,6 +170,6 @@ CURES: tuple[Cure, ...] = (
     ),
     Cure("a function spelt wrongly", _FUNCTION, _meant),
     Cure("the most common value", frozenset({"aggregate"}), _most_common),
-    Cure("an aggregate that shows single values", frozenset({"aggregate", "measure", "type"}), _of_a_text),
     Cure("arithmetic inside a measure", frozenset({"measure"}), _arithmetic_inside),
+    Cure("an aggregate that shows single values", frozenset({"aggregate", "measure", "type"}), _of_a_text),
 )

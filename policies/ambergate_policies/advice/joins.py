@@ -52,20 +52,6 @@ def _is_of_keys(part: exp.Expr, owners: set[str]) -> bool:
     return all(isinstance(side, exp.Column) and side.name.lower() in owners for side in sides)
 
 
-def _person_table_first(question: Question) -> Iterator[str]:
-    """`code_list LEFT JOIN event`: the person table first, and an inner join."""
-    select = question.select()
-    clause = select.args.get("from_") if select is not None else None
-    joins = select.args.get("joins") if select is not None else None
-    if select is None or clause is None or not joins or len(joins) != 1:
-        return
-    first, (join,) = clause.this, joins
-    clause.set("this", join.this.copy())
-    join.set("this", first.copy())
-    join.set("side", None)
-    yield question.printed(select)
-
-
 def _inner_key_in_subquery(question: Question) -> Iterator[str]:
     """`IN (SELECT person_id, ...)`: the subquery selects the person key and nothing else."""
     tree = question.tree()
@@ -104,7 +90,6 @@ def _exists_about_the_same_person(question: Question) -> Iterator[str]:
 _JOIN = frozenset({"join-on-owner"})
 CURES: tuple[Cure, ...] = (
     Cure("a join of persons off the person key", _JOIN | {"unknown-column"}, _on_the_person_key),
-    Cure("a reference table first", _JOIN, _person_table_first),
     Cure("IN with more than the person key", frozenset({"subquery"}), _inner_key_in_subquery),
     Cure("EXISTS about anybody", _JOIN | {"subquery"}, _exists_about_the_same_person),
 )

@@ -19,6 +19,7 @@ LONGEST_TEXT = 4_000
 _CALLED = re.compile(r"\w+\s*\(\s*(?:DISTINCT\s+)?$", re.I)
 _PICKING = re.compile(r"(?:\bLIMIT|\bOFFSET|\bTABLESAMPLE|\b(?:USING\s+)?SAMPLE|\bTOP)\s*\(?\s*$", re.I)
 _SELECTED = re.compile(r"\(?\s*\bSELECT\s+(?:DISTINCT\s+)?$", re.I)
+_CLOSING = {")": "(", "]": "[", "}": "{"}
 _CALLS = frozenset({"aggregate", "function", "measure"})
 
 _STATEMENT_HINTS = {
@@ -74,8 +75,28 @@ def statements(text: str) -> list[tuple[int, str]]:
     return [*found, (first, text[first:].strip())] if first is not None else found
 
 
+def unpaired(text: str) -> int | None:
+    """Where the first bracket stands that has no other half; None where all have, or none can be told apart."""
+    try:
+        tokens = Tokenizer(dialect="duckdb").tokenize(text)
+    except (SqlglotError, RecursionError, ValueError):
+        return None
+    opened: list[tuple[str, int]] = []
+    for token in tokens:
+        bracket = text[token.start : token.end + 1]
+        if bracket in _CLOSING.values():
+            opened.append((bracket, token.start))
+        elif bracket in _CLOSING and (not opened or opened.pop()[0] != _CLOSING[bracket]):
+            return token.start
+    return opened[0][1] if opened else None
+
+
 def located(text: str, finding: Finding) -> Finding:
     """A finding with a place a reader would underline."""
+    if finding.span is None and finding.rule == "syntax" and len(text) <= LONGEST_TEXT:
+        place = unpaired(text)
+        if place is not None:
+            return replace(finding, span=Span.within(text, place, place + 1), fragment=text[place])
     if finding.span is None and finding.rule in ("statement", "syntax", "size"):
         finding = _of_a_statement(text, finding)
     elif finding.span is not None:

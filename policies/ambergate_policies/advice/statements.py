@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sqlglot import TokenType
 
 from ambergate_policies.advice.cure import Cure
-from ambergate_policies.advice.places import statements
+from ambergate_policies.advice.places import statements, unpaired
 from ambergate_policies.advice.question import Question
 from ambergate_policies.catalogue import Role
 from ambergate_policies.spelling import nearest
@@ -86,6 +86,12 @@ def _pattern_without_quotes(question: Question) -> Iterator[str]:
         yield text
 
 
+def _order_after_pivot(question: Question) -> Iterator[str]:
+    """PIVOT as a statement takes no ORDER BY here: sort the table that is released."""
+    if question.text.lstrip().upper().startswith("PIVOT"):
+        yield re.sub(r"\s+ORDER\s+BY\s+[^()]*$", "", question.text, flags=re.I)
+
+
 def _interval(question: Question) -> Iterator[str]:
     """`> 30 days`: a difference of dates is a number of days; added to a date it is an interval."""
     for written in (r"\1", r"INTERVAL \1 \2"):
@@ -127,17 +133,17 @@ def _comma(question: Question) -> Iterator[str]:
 
 
 def _bracket(question: Question) -> Iterator[str]:
-    """A bracket that is left open, or closed twice."""
-    missing = question.text.count("(") - question.text.count(")")
-    if 0 < missing < 4:
-        yield question.text.rstrip().rstrip(";") + ")" * missing
-        span = question.finding.span
-        for match in re.finditer(r"\s+(?:FROM|WHERE|GROUP|ORDER|AS)\b", question.text, re.I):
-            if span is None or match.start() <= span.end:
-                yield question.replaced(match.start(), match.start(), ")" * missing)
-    elif missing < 0:
-        last = question.text.rfind(")")
-        yield question.replaced(last, last + 1, "")
+    """A bracket that is left open is closed before the next clause or at the end; one too many is left out."""
+    place = unpaired(question.text)
+    if place is None:
+        return
+    if question.text[place] in ")]}":
+        yield question.replaced(place, place + 1, "")
+        return
+    closing = {"(": ")", "[": "]", "{": "}"}[question.text[place]]
+    for match in re.finditer(r"\s*(?:,|\s(?:FROM|WHERE|GROUP|HAVING|ORDER|AS|JOIN)\b)", question.text[place:], re.I):
+        yield question.replaced(place + match.start(), place + match.start(), closing)
+    yield question.text.rstrip().rstrip(";") + closing
 
 
 def _empty_clause(question: Question) -> Iterator[str]:
@@ -163,6 +169,12 @@ CURES: tuple[Cure, ...] = (
         frozenset({"syntax"}),
         _pattern_without_quotes,
         "put patterns in single quotes",
+    ),
+    Cure(
+        "ORDER BY after PIVOT",
+        frozenset({"syntax"}),
+        _order_after_pivot,
+        "PIVOT takes no ORDER BY here: leave it out, and sort the table that is released",
     ),
     Cure(
         "a number of days in words",
