@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,24 +16,29 @@ from ambergate_extension.replay import drop_cohorts
 
 CASES = read(Path(__file__).parent / "kernel")
 SECONDS = 3.0
-"""Of one answer on a busy machine; a refusal takes milliseconds."""
+"""Of one answer on a busy machine; a refusal takes milliseconds. What makes a table opens two files and syncs one."""
+
+
+@pytest.fixture
+def fresh(gate: Gate) -> Iterator[Gate]:
+    """The gate, without cohort tables when the test is over, however it ends."""
+    yield gate
+    drop_cohorts(gate)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_an_attack_gets_nothing(gate: Gate, case: Case) -> None:
+def test_an_attack_gets_nothing(fresh: Gate, case: Case) -> None:
     verdicts = []
     for sql in case.steps:
         began = time.perf_counter()
-        answer = gate.answer(sql)
-        assert time.perf_counter() - began < SECONDS
+        answer = fresh.answer(sql)
+        assert time.perf_counter() - began < SECONDS * (3 if sql.startswith("CREATE") else 1)
         shown = gates.everything_shown(answer)
         verdicts.append(answer.verdict)
         told = [mark for mark in canaries_in(shown) if mark not in sql]
         assert not told, f"{told} in {shown[:500]}"
     assert word_of(answer) in case.expect, gates.everything_shown(answer)[:500]
     assert set(verdicts[:-1]) <= {"released"}, "a step that was to prepare the last one was not carried out"
-    if len(case.steps) > 1:
-        drop_cohorts(gate)
 
 
 def test_every_class_of_attack_has_cases() -> None:

@@ -35,7 +35,15 @@ def same_in_every_row(node: Expression, relation: Relation) -> Literal | None:
     """The constant of the query's text that an expression over a relation is in every row; None where it is none."""
     while isinstance(node, Column) and isinstance(relation, Derived) and relation.source == node.source:
         node, relation = dict(relation.items).get(node.name, node), relation.relation
-    return node if isinstance(node, Literal) and node.value is not None else None
+    return node if isinstance(node, Literal) and _is_exact(node) else None
+
+
+def _is_exact(node: Literal) -> bool:
+    """Whether two such constants are the same to the engine exactly when they are written the same: decimals that
+    differ in the text may be one number in it."""
+    if node.kind is Kind.INT:
+        return isinstance(node.value, int) and abs(node.value) < 2**63
+    return node.value is not None and node.kind in (Kind.TEXT, Kind.DATE, Kind.BOOL)
 
 
 def told_apart(parts: Sequence[tuple[Expression, Relation]]) -> bool:
