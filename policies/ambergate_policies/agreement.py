@@ -28,7 +28,7 @@ class Statistic(StrEnum):
     SUM = "sum"
     MEAN = "mean"
     PROPORTION = "proportion"
-    SPREAD = "spread"  # standard deviation and variance
+    SPREAD = "spread"  # standard deviation, variance, covariance, correlation and linear regression
     PERCENTILE = "percentile"
 
 

@@ -160,8 +160,9 @@ class Aggregates:
         return _rows(_both(self._present(self.scalars.lower(argument)), condition))
 
     def _count_distinct(self, node: exp.Distinct, condition: Expression | None) -> Aggregate:
-        if len(node.expressions) != 1 or node.args.get("on"):
-            raise self.reading.refuse("aggregate", "count(DISTINCT ...) takes one column", node)
+        if len(node.expressions) != 1 or node.args.get("on") or isinstance(node.expressions[0], exp.Tuple):
+            hint = "put the columns together: count(DISTINCT concat(a, '|', b))"
+            raise self.reading.refuse("aggregate", "count(DISTINCT ...) takes one column", node, hint=hint)
         if (chosen := self._persons_where(node.expressions[0], condition)) is not None:
             return chosen
         value = self.scalars.lower(node.expressions[0])
