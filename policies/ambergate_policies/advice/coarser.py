@@ -21,7 +21,7 @@ _FINENESS = {ColumnType.TIMESTAMP: 5, ColumnType.DOUBLE: 5, ColumnType.DECIMAL: 
 _FEW_VALUES = 12
 """A key with no more values than this is a band already: it is left out rather than made coarser."""
 _NUMBERS = frozenset({ColumnType.INTEGER, ColumnType.BIGINT, ColumnType.DOUBLE, ColumnType.DECIMAL})
-_BY_GROUPS = frozenset({"threshold", "class-disclosure", "degrees-of-freedom", "dominance"})
+_BY_GROUPS = frozenset({"threshold", "margin", "class-disclosure", "degrees-of-freedom", "dominance"})
 
 
 @dataclass(frozen=True, slots=True)
