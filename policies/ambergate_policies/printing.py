@@ -197,7 +197,8 @@ def _window(node: Window) -> str:
     over += _frame(node.frame) if node.frame is not None else ""
     filtered = f" FILTER (WHERE {expression(node.domain)})" if node.domain is not None else ""
     text = f"{_listed(node.function, _WINDOWS)}({inside}){filtered} OVER ({over})"
-    return f"TRY_CAST({text} AS BIGINT)" if node.function == "sum" and node.kind is Kind.INT else text
+    whole = node.function in ("sum", "count_if") and node.kind is Kind.INT  # the engine gives HUGEINT
+    return f"TRY_CAST({text} AS BIGINT)" if whole else text
 
 
 def _wide(kind: Kind) -> str:

@@ -81,7 +81,9 @@ class Writer:
         if kind < 0.7:
             source = self._source(dict(self.world.types[name]), self.world.owners[name])
             return f"{name} AS {source.alias}"
-        return self._grouped_item(name) if kind < 0.9 else self._projected_item(name)
+        if kind < 0.8:
+            return self._grouped_item(name)
+        return self.chance.choice((self._projected_item, self._windowed_item, self._united_item))(name)
 
     def _source(self, columns: dict[str, str], owner: str | None) -> Source:
         source = Source(f"a{len(self.sources)}", columns, owner)
@@ -106,6 +108,53 @@ class Writer:
         distinct = "DISTINCT " if self._maybe(0.3) else ""
         source = self._source(columns, owner)
         return f"(SELECT {distinct}{owner}, {', '.join(items)}{tail}) AS {source.alias}"
+
+    def _windowed_item(self, name: str) -> str:
+        """Windows over a person's rows. Rows that are equal in the order are told apart by none of these."""
+        self.used.add("windowed")
+        owner, (inner, tail) = self.world.owners[name], self._inner(name)
+        number, text = inner._column("INTEGER"), inner._column("VARCHAR")
+        order, frame = self.chance.choice(
+            (
+                (number, ""),
+                (number, "GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW"),
+                (f"{number} DESC", "RANGE BETWEEN 2 PRECEDING AND 1 FOLLOWING"),
+                (inner._column("DATE"), "RANGE BETWEEN INTERVAL 1 YEAR PRECEDING AND INTERVAL 1 DAY PRECEDING"),
+                (f"{text} NULLS FIRST", "RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"),
+                (f"{text}, {number}", "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"),
+            )
+        )
+        rank = self.chance.choice(("rank() ", "dense_rank() ", "percent_rank() ", "cume_dist() "))
+        filtered = f"FILTER (WHERE {inner._predicate()}) " if self._maybe(0.3) else ""
+        counted = self.chance.choice(("count(*)", f"count({text})", f"count_if({inner._predicate()})"))
+        computed = self.chance.choice(("sum", "min", "max", "avg")) + f"({inner._column('DOUBLE', 'INTEGER')})"
+        items = [
+            f"{rank}OVER (PARTITION BY {owner} ORDER BY {order}) <= 1 AS first",
+            f"{counted} {filtered}OVER w AS n",
+            f"{computed} {filtered}OVER w AS v",
+            f"{text} AS c",
+        ]
+        columns = {"first": "BOOLEAN", "n": "INTEGER", "v": "DOUBLE", "c": "VARCHAR"}
+        qualify = " QUALIFY first" if self._maybe(0.2) else ""
+        source = self._source(columns, owner)
+        named = f" WINDOW w AS (PARTITION BY {owner} ORDER BY {order} {frame})"
+        return f"(SELECT {owner}, {', '.join(items)}{tail}{named}{qualify}) AS {source.alias}"
+
+    def _united_item(self, name: str) -> str:
+        """Rows of two tables, or of one table twice: then only persons may be counted."""
+        self.used.add("united")
+        names = [other for other, owner in self.world.owners.items() if owner is not None]
+        word = self.chance.choice(("UNION ALL", "UNION ALL", "UNION", "INTERSECT", "EXCEPT", "EXCEPT ALL"))
+        branches = []
+        for place, table in enumerate((name, self.chance.choice(names))):
+            inner, tail = self._inner(table)
+            items = f"{self.world.owners[table]} AS p, {inner._column('VARCHAR')} AS c"
+            if word == "UNION ALL":
+                items += f", {inner._column('DATE')} AS d, '{place}' AS s"
+            branches.append(f"SELECT {items}{tail}")
+        dated = {"d": "DATE", "s": "VARCHAR"} if word == "UNION ALL" else {}
+        source = self._source({"c": "VARCHAR"} | dated, "p")
+        return f"({branches[0]} {word} {branches[1]}) AS {source.alias}"
 
     def _grouped_item(self, name: str) -> str:
         self.used.add("per person")

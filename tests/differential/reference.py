@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.differential import fits, partials
 from tests.differential.values import OWNER, Value, evaluate
+from tests.differential.windows import window_values
 
 from ambergate_policies.algebra.expressions import (
     Aggregate,
@@ -25,6 +26,7 @@ from ambergate_policies.algebra.expressions import (
     Not,
     Ordering,
     Owner,
+    Window,
     walk,
 )
 from ambergate_policies.algebra.kinds import Kind
@@ -39,6 +41,7 @@ from ambergate_policies.algebra.relations import (
     Program,
     Relation,
     Scan,
+    United,
     Values,
 )
 from ambergate_policies.packs import RulePack
@@ -91,6 +94,30 @@ def rows_of(node: Relation, tables: Tables) -> list[Row]:
             return _beside(node, rows_of(node.left, tables), rows_of(node.right, tables))
         case Derived():
             return _derived(node, tables)
+        case United():
+            return [{node.source: values} for values in _united(node, tables)]
+
+
+def _united(node: United, tables: Tables) -> list[dict[str, Value]]:
+    """The rows of a set operation: bags of rows, or sets of them."""
+    bags = [[row[branch.source] for row in _derived(branch, tables)] for branch in node.branches]
+    found = bags[0]
+    for other in bags[1:]:
+        left = list(other)
+        if node.operator == "UNION":
+            found = found + left
+            continue
+        kept = []
+        for values in found:
+            matched = values in left
+            if matched and node.everything:
+                left.remove(values)
+            if matched == (node.operator == "INTERSECT"):
+                kept.append(values)
+        found = kept
+    if node.everything:
+        return found
+    return [values for index, values in enumerate(found) if values not in found[:index]]
 
 
 def _scanned(node: Scan, tables: Tables) -> Iterator[Row]:
@@ -146,9 +173,10 @@ def _derived(node: Derived, tables: Tables) -> list[Row]:
     for ordering in reversed(node.order):
         rows.sort(key=lambda row: _sort_key(evaluate(ordering.expression, row), ordering))
     rows = rows[node.offset :][: node.limit]
+    windows = {name: window_values(item, rows) for name, item in node.items if isinstance(item, Window)}
     made = []
-    for row in rows:
-        values = {name: evaluate(item, row) for name, item in node.items}
+    for index, row in enumerate(rows):
+        values = {name: windows[name][index] if name in windows else evaluate(item, row) for name, item in node.items}
         if node.owners:
             values[OWNER] = person_of(node.owners, row)
         elif not node.distinct:

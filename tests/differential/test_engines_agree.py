@@ -19,7 +19,17 @@ def test_the_runs_went_through_every_construct() -> None:
     """Meaningless where the runs above were deselected, and so only asked after them all."""
     if len(TALLY.used) and TALLY.changed >= len(WORLDS) * 20:
         joins = {"JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN", "SEMI JOIN", "ANTI JOIN"}
-        wanted = {*AGGREGATE_WORDS, *joins, "per person", "projection", "reference", "values", "order", "limit", "post"}
+        wanted = {
+            *AGGREGATE_WORDS,
+            *joins,
+            "per person",
+            "projection",
+            "reference",
+            "values",
+            "order",
+            "limit",
+            "post",
+        } | {"windowed", "united"}
         wanted |= {
             "person spread",
             "person line",
