@@ -180,7 +180,7 @@ class Writer(Expressions):
             "count(*)", f"count({column})", f"sum({column})", f"count(*) FILTER (WHERE {self.flag(1)})",
             f"sum(CASE WHEN {self.flag(1)} THEN 1 ELSE 0 END)", f"avg(CASE WHEN {self.flag(1)} THEN 1.0 ELSE 0.0 END)",
             f"count(CASE WHEN {self.flag(1)} THEN 1 END)", f"count(DISTINCT {OWNER[self._table]})", f"max({column})",
-            f"sum(({self.flag(1)})::INT)", f"avg({column})", f"count_if({self.flag(1)})", f"sum({column}) FILTER ({self.flag(1)})",
+            f"sum((coalesce({self.flag(1)}, false))::INT)", f"avg({column})", f"count_if(coalesce({self.flag(1)}, false))", f"sum({column}) FILTER ({self.flag(1)})",
             f"min({column})", f"count(DISTINCT {self.column('text')})", f"stddev({column})",
         )  # fmt: skip
 
