@@ -119,7 +119,8 @@ class Memberships:
         item = select.expressions[0].unalias()
         if len(select.expressions) != 1 or not is_aggregate(item):
             raise self._refused(node, "a subquery about the row's person must be one aggregate")
-        level = PersonLevel(_Correlated(self.names, inner.rows.scope, self.rows.scope), self.names.fresh(), ())
+        both = _Correlated(self.names, inner.rows.scope, self.rows.scope)
+        level = PersonLevel(both, self.names.fresh(), (), repeated=inner.rows.repeated)
         value = level.lower(item)
         self._beside(level.source, inner, level.found[0])
         return value
