@@ -14,7 +14,7 @@ from ambergate_policies.territory import TerritoryField
 class Deployment(Document):
     """A deployment that declares no territory serves only agreements whose territory of use is `worldwide`."""
 
-    territory: TerritoryField | None = Field(None, description="where the gates stand, as an ISO 3166 code")
+    territory: TerritoryField | None = Field(default=None, description="where the gates stand, as an ISO 3166 code")
 
 
 def deployment_file(state: StateFolder) -> Path:
