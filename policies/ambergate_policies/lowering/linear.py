@@ -358,23 +358,20 @@ def _not_among(side: Expression, constants: tuple[Literal, ...]) -> Expression:
 def _clamped(node: Expression) -> Linear | None:
     """A measure that is cut off at constants. What is lifted to a floor is alike for all: enough persons must be above
     it, and none of them stand out."""
-    found = _bound(node)
-    if found is None:
+    inner, above = node, list[Expression]()
+    while (found := _bound(inner)) is not None:
+        inner, floor = found
+        if floor is not None and floor not in (0, 1):
+            above.append(Comparison(">", inner, Literal(floor, Kind.NUM)))
+    if inner is node:
         return _measure(node)
-    inner, floor = found
     below = _sum(inner)
     if below is None or below.constant or below.terms != ((_ONE, inner),) or is_flag(inner):
         return None
-    guards = below.guards
-    if floor is not None and floor not in (0, 1):
-        above = Comparison(">", inner, Literal(floor, Kind.NUM))
-        guards = (*guards, Case(((above, _innermost(inner)),), None, Kind.NUM))
-    return Linear(_ZERO, ((_ONE, node),), guards)
-
-
-def _innermost(node: Expression) -> Expression:
-    found = _bound(node)
-    return node if found is None else _innermost(found[0])
+    if not above:
+        return Linear(_ZERO, ((_ONE, node),), below.guards)
+    not_lifted = Logical("AND", tuple(above)) if len(above) > 1 else above[0]
+    return Linear(_ZERO, ((_ONE, node),), (*below.guards, Case(((not_lifted, node),), None, node.kind)))
 
 
 def _bound(node: Expression) -> tuple[Expression, Decimal | None] | None:
