@@ -27,6 +27,7 @@ from ambergate_policies.granting import denial
 from ambergate_policies.lowering.cohort import KnownCohorts, define
 from ambergate_policies.lowering.creation import Creation, Removal, check_name, dropped, statement_of
 from ambergate_policies.lowering.fanout import FanOut
+from ambergate_policies.lowering.growth import require_bounded, require_bounded_rows
 from ambergate_policies.lowering.lineage import Lineage
 from ambergate_policies.lowering.query import Step, lower
 from ambergate_policies.lowering.text import Reading
@@ -78,7 +79,7 @@ class Kernel:
             known = KnownCohorts(cohorts, self.catalogue, self.agreement)
             written = statement_of(reading)
             if isinstance(written, Removal):
-                return PreparedDrop(written.name, dropped(reading, written, cohorts))
+                return PreparedDrop(written.name, dropped(reading, written, self.catalogue, cohorts))
             if written is not None:
                 return self._creation(reading, written, known, purpose)
             if (answer := described(reading, self.catalogue, self.agreement, purpose, known.columns)) is not None:
@@ -120,6 +121,7 @@ class Kernel:
         check_name(written, reading, self.catalogue, known.cohorts)
         definition, body = define(reading, written.body, self.catalogue, self.agreement, known)
         self._require_granted(reading, body.relation, known, purpose)
+        require_bounded_rows(reading, body.relation)
         self._require_used_as_granted(reading, body.relation, known)
         here = known.cohorts.named(written.name)
         return PreparedCohort(
@@ -138,6 +140,7 @@ class Kernel:
             program = step.program
             relation = program.relation if isinstance(program, PublicProgram) else program.boundary.relation
             self._require_granted(reading, relation, known, purpose)
+            require_bounded(reading, program)
             self._require_used_as_granted(reading, program, known)
         return tuple(self._prepared(step, known) for step in steps)
 

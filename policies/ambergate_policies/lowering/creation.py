@@ -111,9 +111,12 @@ def check_name(creation: Creation, reading: Reading, catalogue: Catalogue, cohor
         raise reading.refuse("size", message, creation.node, hint="DROP TABLE those that are no longer needed")
 
 
-def dropped(reading: Reading, removal: Removal, cohorts: Cohorts) -> str | None:
+def dropped(reading: Reading, removal: Removal, catalogue: Catalogue, cohorts: Cohorts) -> str | None:
     """The id of the cohort table that a DROP is about; None where there is none, which only IF EXISTS allows."""
     found = cohorts.named(removal.name)
+    if found is None and removal.name.lower() in {name.lower() for name in catalogue.tables}:
+        message = f"{removal.name!r} is a table of the data centre: only cohort tables can be dropped"
+        raise reading.refuse("statement", message, removal.node, hint="%tables shows which are cohort tables")
     if found is None and not removal.if_present:
         known = ", ".join(sorted(cohorts.names())) or "none"
         message = f"there is no cohort table {removal.name!r}"
