@@ -31,8 +31,9 @@ from ambergate_policies.algebra.expressions import (
 from ambergate_policies.algebra.kinds import Kind, common
 from ambergate_policies.algebra.relations import Beside, Derived, Group, Join, JoinKind, Partial, Relation
 from ambergate_policies.lowering.expressions import coerce
+from ambergate_policies.lowering.from_clause import FromClause
 from ambergate_policies.lowering.person_level import PersonLevel
-from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single, Subquery, conjuncts, links
+from ambergate_policies.lowering.rows import PersonScalars, Rows, Single, Subquery, conjuncts, links
 from ambergate_policies.lowering.scope import Names, Scope
 from ambergate_policies.lowering.spellings import is_aggregate
 from ambergate_policies.verdict import QueryRefused

@@ -13,12 +13,13 @@ from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.lowering.aliases import check_alias_keys, expand_aliases
 from ambergate_policies.lowering.boundary import OutermostSelect
 from ambergate_policies.lowering.fanout import FanOut
+from ambergate_policies.lowering.from_clause import FromClause
 from ambergate_policies.lowering.grouping import is_boundary
 from ambergate_policies.lowering.membership import Memberships
 from ambergate_policies.lowering.nested import NestedSelect
 from ambergate_policies.lowering.outputs import given
 from ambergate_policies.lowering.pivots import write_out_pivots
-from ambergate_policies.lowering.rows import FromClause, PersonScalars, Rows, Single
+from ambergate_policies.lowering.rows import PersonScalars, Rows, Single
 from ambergate_policies.lowering.scope import CohortNames, Names, Source
 from ambergate_policies.lowering.setops import SetOperations
 from ambergate_policies.lowering.sets import FINER, Sibling, spread
