@@ -177,18 +177,29 @@ class Contest:
         return Cost(min(cost.wall for cost in found[1:]), max(1e-4, min(cost.cpu for cost in found[1:])))
 
     def _busy(self) -> float:
-        """Processor seconds so far, of this process and the worker (proc(5): utime and stime)."""
-        process = self.engine._process
-        if process is None:
-            return time.process_time()
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor seconds so far, of this process and the engine's."""
+        worker = self.engine._process
+        return time.process_time() + (0.0 if worker is None else processor_seconds(worker.pid))
 
     def _gate(self, question: Question) -> None:
         answer = self.gate.answer(question.sql)
         if answer.verdict != "released":
             raise SystemExit(f"{question.name}: {answer.verdict}: {[f.message for f in answer.findings]}")
         self.parts = answer.ms
+
+
+def processor_seconds(root: int) -> float:
+    """What a process and those that it started have used so far (proc(5): parent, utime, stime)."""
+    used: dict[int, tuple[int, int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            used[int(path.parent.name)] = int(fields[1]), int(fields[11]) + int(fields[12])
+    family, size = {root}, 0
+    while len(family) > size:
+        size = len(family)
+        family |= {process for process, (parent, _) in used.items() if parent in family}
+    return sum(used[process][1] for process in family if process in used) / os.sysconf("SC_CLK_TCK")
 
 
 def protected(question: Question) -> str:

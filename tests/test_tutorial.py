@@ -185,4 +185,4 @@ def test_the_numbers_inside_the_gate_are_those_on_the_page_and_only_these_column
         "| " + " | ".join(f"{cell:g}" if isinstance(cell, float) else str(cell) for cell in row) + " |" for row in rows
     ]
     assert lines == below(explanation, "statistics").splitlines()[2:]
-    assert prepared.reads == {"visit": {"minutes", "person_id", "reason", "visit_date"}}
+    assert prepared.reads == {"visit": {"minutes", "person index", "reason", "visit_date"}}
