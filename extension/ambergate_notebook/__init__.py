@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 from ambergate_notebook.dbapi import Connection, Cursor, apilevel, connect, paramstyle, threadsafety
@@ -54,3 +56,15 @@ def load_ipython_extension(shell: Any) -> None:
     from ambergate_notebook.magics import AmbergateMagics
 
     shell.register_magics(AmbergateMagics)
+    if notice := os.environ.pop("AMBERGATE_NOTICE", ""):
+        _tell_once(shell, notice)
+
+
+def _tell_once(shell: Any, notice: str) -> None:
+    """Show what the gate has to say about the kernel before this one, above the first cell that is run."""
+
+    def tell(_: Any) -> None:
+        shell.events.unregister("pre_run_cell", tell)
+        print(notice, file=sys.stderr)
+
+    shell.events.register("pre_run_cell", tell)

@@ -46,6 +46,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """What all processes of a kernel may use together. Sizes in mebibytes.
+
+    open_files: what is in a socket's or pipe's buffers is memory that no process shows. free_mb: a kernel that writes
+    while less than this is free on the workspace's disk is ended."""
+
+    memory_mb: int = 6144
+    processes: int = 768
+    processors: float = field(default_factory=lambda: max(1.0, (os.cpu_count() or 1) * 0.75))
+    open_files: int = 8192
+    workspace_mb: int = 20 * 1024
+    files: int = 200_000
+    free_mb: int = 1024
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """A file or folder of this host that a box sees, and where it sees it."""
 

@@ -15,9 +15,11 @@ from typing import Any, Protocol
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from ambergate_extension.sandbox.box import Backend, Limits, SandboxUnavailable, limited
-from ambergate_extension.sandbox.kernel_box import Rooms, kernel_box, rooms
+from ambergate_extension.sandbox import cgroups
+from ambergate_extension.sandbox.box import Allowance, Backend, Limits, SandboxUnavailable, limited
+from ambergate_extension.sandbox.kernel_box import NOTICE, Rooms, kernel_box, rooms
 from ambergate_extension.sandbox.run_folder import KERNEL_PORTS, RunFolder, make_run_folder
+from ambergate_extension.sandbox.watch import Watch, Watched
 
 _LAUNCH = "from ipykernel.kernelapp import launch_new_instance; launch_new_instance()"
 
@@ -32,19 +34,25 @@ class Doorkeeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KernelHousing:
-    """Where this server's kernels live. `backend` is the builder whose box the canary proved."""
+    """Where this server's kernels live. `backend` is the builder whose box the canary proved; `groups` is where the
+    system itself counts what a kernel uses, if it lets us; `watch` counts in any case."""
 
     backend: Backend
     workspace: Path
     run_parent: Path
     doors: Doorkeeper
     limits: Limits = field(default_factory=Limits)
+    allowance: Allowance = field(default_factory=Allowance)
+    groups: cgroups.Groups | None = None
+    watch: Watch = field(default_factory=Watch)
 
 
 class SandboxProvisioner(LocalProvisioner):
     """Starts each kernel in a box of its own; the entry point `ambergate-sandbox`."""
 
     _run: RunFolder | None = None
+    _groups: tuple[Path, ...] = ()
+    _notice = ""
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Make the run folder, the two connection files and the door. Returns the command and nothing else."""
@@ -71,8 +79,19 @@ class SandboxProvisioner(LocalProvisioner):
         if self._run is None:
             raise SandboxUnavailable("a kernel was started before its folder was made")
         try:
-            box = kernel_box(housing.backend, housing.workspace, self._run, housing.limits)
+            if housing.groups is not None:
+                self._groups = housing.groups.make(f"kernel-{self.kernel_id}", housing.allowance)
+            notice, self._notice = self._notice, ""
+            box = kernel_box(
+                housing.backend, housing.workspace, self._run, housing.limits,
+                processes=self._groups, more={NOTICE: notice} if notice else {},
+            )  # fmt: skip
             self.process = housing.backend.start(box, cmd)
+            watched = Watched(self.process, housing.workspace, housing.allowance, self._was_ended)
+            housing.watch.add(self.kernel_id, watched)
+        except OSError as error:
+            await self._leave()
+            raise SandboxUnavailable(f"a group of processes cannot be made ({error.strerror})") from None
         except BaseException:
             await self._leave()
             raise
@@ -88,6 +107,10 @@ class SandboxProvisioner(LocalProvisioner):
         """Nothing: paths of the box mean nothing outside it."""
         return None
 
+    def _was_ended(self, message: str) -> None:
+        """The watch ended this kernel: the one that is started in its place tells why."""
+        self._notice = message
+
     def _housing(self) -> KernelHousing:
         housing = getattr(getattr(self.parent, "parent", None), "housing", None)
         if not isinstance(housing, KernelHousing):
@@ -102,7 +125,10 @@ class SandboxProvisioner(LocalProvisioner):
             setattr(kernel, port, number)
 
     async def _leave(self) -> None:
+        self._housing().watch.remove(self.kernel_id)
         await self._housing().doors.close(self.kernel_id)
+        groups, self._groups = self._groups, ()
+        await _apart(lambda: cgroups.remove(groups))
         if self._run is not None:
             await _apart(self._run.remove)
             self._run = None

@@ -12,8 +12,10 @@ from jupyter_server.extension.application import ExtensionApp
 
 from ambergate_extension.door.answering import Answering, GateKept
 from ambergate_extension.door.doors import Doors
+from ambergate_extension.sandbox import cgroups
 from ambergate_extension.sandbox.canary import prove
 from ambergate_extension.sandbox.provisioner import KernelHousing
+from ambergate_extension.sandbox.watch import Watch
 from ambergate_extension.server.configuration import ALLOWED_EXTENSIONS
 from ambergate_extension.server.contents import BoxedContents
 from ambergate_extension.server.guard import install_guard
@@ -41,7 +43,14 @@ class AmbergateServer(ExtensionApp):
             raise OperatorError("the server was started without Ambergate's configuration (use its config file)")
         backend = prove(settings.run_parent, settings.private_paths)
         self.doors = Doors(GateKept(lambda: open_gate(settings)), self.log)
-        kernels.housing = KernelHousing(backend, settings.workspace, settings.run_parent, self.doors)
+        kernels.housing = KernelHousing(
+            backend,
+            settings.workspace,
+            settings.run_parent,
+            self.doors,
+            groups=cgroups.available(),
+            watch=Watch(self.log),
+        )
         self.contents = server.contents_manager
         self.contents.open_box(backend, settings.workspace, settings.run_parent)
         install_guard(server.web_app, server.base_url)
