@@ -81,7 +81,9 @@ def _pivoted(
     aggregates: list[exp.Expr],
     group: exp.Expr | None,
 ) -> exp.Expr:
-    if group is None or set(given(group)) - {"expressions"}:
+    if group is None:
+        group = _others(reading, node, source, [*fields, *aggregates])
+    if set(given(group)) - {"expressions"}:
         raise _refused(reading, node, "PIVOT needs a GROUP BY that names the rows")
     if not aggregates or not all(has_aggregate(item) for item in aggregates):
         raise _refused(reading, node, "PIVOT needs USING with an aggregate")
@@ -95,8 +97,23 @@ def _pivoted(
             name = "_".join(word for _, word in values)
             name += f"_{aggregate.alias or default_name(reading, aggregate)}" if named else ""
             items.append(exp.alias_(_filtered(reading, aggregate.unalias(), fields, values), name, quoted=True))
-    keys = exp.Group(expressions=[key.copy() for key in group.expressions])
+    keys = exp.Group(expressions=[key.copy() for key in group.expressions]) if group.expressions else None
     return exp.Select(expressions=items, from_=exp.From(this=source), group=keys)
+
+
+def _others(reading: Reading, node: exp.Pivot, source: exp.Expr, used: list[exp.Expr]) -> exp.Group:
+    """Without GROUP BY the rows are named by every column that is not used otherwise: those of a SELECT can be seen."""
+    select = source.this if isinstance(source, exp.Subquery) else None
+    if isinstance(source, exp.Table) and not source.db:
+        ctes = [part for part in node.root().find_all(exp.CTE) if part.alias.lower() == source.name.lower()]
+        select = ctes[0].this if len(ctes) == 1 and not ctes[0].args["alias"].args.get("columns") else None
+    if not isinstance(select, exp.Select) or any(item.is_star for item in select.expressions):
+        raise _refused(reading, node, "PIVOT needs a GROUP BY that names the rows")
+    taken = {column.name.lower() for part in used for column in part.find_all(exp.Column)}
+    names = [item.alias_or_name for item in select.expressions]
+    if not all(names) or len({name.lower() for name in names}) != len(names):
+        raise _refused(reading, node, "PIVOT needs a GROUP BY that names the rows")
+    return exp.Group(expressions=[exp.column(name, quoted=True) for name in names if name.lower() not in taken])
 
 
 def _values(reading: Reading, field: exp.Expr) -> list[Value]:
