@@ -34,7 +34,7 @@ from ambergate_policies.verdict import Finding, QueryRefused
 Tables = dict[str, list[tuple[Any, ...]]]
 PERSON = 137
 """The person that changes: one like any other, without a canary."""
-SUPPRESSING = frozenset({"threshold", "dominance", "class-disclosure", "degrees-of-freedom", "rounding"})
+SUPPRESSING = frozenset({"threshold", "dominance", "class-disclosure", "degrees-of-freedom", "margin", "rounding"})
 """Rules that a cell's own statistics fire: their lines and numbers may come and go with it."""
 TESTS = Path(__file__).parents[1]
 
