@@ -60,7 +60,7 @@ def evaluate(node: Expression, row: Environment) -> Value:
         case InList(part=part, values=values):
             found = [compare("=", evaluate(part, row), evaluate(value, row)) for value in values]
             return opposite(all_of([opposite(one) for one in found]))
-        case Like(part=part, pattern=pattern, operator=operator):
+        case Like(part=part, pattern=pattern, operator="LIKE" | "ILIKE" as operator, escape=None):
             return like(evaluate(part, row), evaluate(pattern, row), operator == "ILIKE")
         case Arithmetic(operator=operator, left=left, right=right):
             if isinstance(right, Span):
@@ -138,7 +138,7 @@ def calculate(operator: str, left: Value, right: Value) -> Value:
     if operator == "/":
         return left / right
     if operator == "//":
-        return int(left / right) if isinstance(left, int) and isinstance(right, int) else math.floor(left / right)
+        return int(left / right) if isinstance(left, int) and isinstance(right, int) else left / right
     if operator == "%":
         return (
             int(math.fmod(left, right)) if isinstance(left, int) and isinstance(right, int) else math.fmod(left, right)
@@ -163,16 +163,20 @@ def moved(moment: date | datetime | None, span: Span, sign: int) -> datetime | N
 def cast(value: Value, target: str) -> Value:
     if value is None:
         return None
+    if isinstance(value, str) and target != "VARCHAR":
+        raise NotImplementedError(f"a text as {target}")
     if target in ("INTEGER", "BIGINT"):
-        return int(value)
+        return round(value)
     if target == "DOUBLE":
         return float(value)
     if target == "VARCHAR":
         return str(value).lower() if isinstance(value, bool) else str(value)
     if target == "TIMESTAMP":
         return value if isinstance(value, datetime) else datetime.combine(value, time())
-    if target in ("DATE", "BOOLEAN"):
-        return value
+    if target == "DATE":
+        return value.date() if isinstance(value, datetime) else value
+    if target == "BOOLEAN":
+        return bool(value)
     raise NotImplementedError(target)
 
 
@@ -184,6 +188,8 @@ def call(name: str, unit: str | None, given: list[Value]) -> Value:
         return (min if name == "least" else max)(known) if known else None
     if name == "nullif":
         return None if compare("=", given[0], given[1]) is True else given[0]
+    if name not in (*FUNCTIONS, "date_trunc", "date_diff") or (name in _COUNTED_FROM_THE_END and min(given[1:]) < 1):
+        raise NotImplementedError(name)
     if any(value is None for value in given):
         return None
     if name == "date_trunc":
@@ -194,6 +200,8 @@ def call(name: str, unit: str | None, given: list[Value]) -> Value:
 
 
 def truncated(unit: str, moment: datetime) -> datetime:
+    if unit not in ("year", "quarter", "month"):
+        raise NotImplementedError(unit)
     day = {"year": date(moment.year, 1, 1), "quarter": date(moment.year, (moment.month - 1) // 3 * 3 + 1, 1)}.get(
         unit, date(moment.year, moment.month, 1)
     )
@@ -206,6 +214,8 @@ def boundaries(unit: str, start: date, end: date) -> int:
         return (end - start).days
     if unit == "month":
         return (end.year - start.year) * 12 + end.month - start.month
+    if unit != "year":
+        raise NotImplementedError(unit)
     return end.year - start.year
 
 
@@ -215,6 +225,8 @@ def rounded(value: float, digits: int = 0) -> float:
     return math.copysign(math.floor(scaled + 0.5) / 10**digits, value)
 
 
+_COUNTED_FROM_THE_END = frozenset({"left", "substring"})
+"""Where a number below one has a meaning that is not needed here."""
 FUNCTIONS: dict[str, Callable[..., Value]] = {
     "abs": abs,
     "round": rounded,
@@ -230,4 +242,31 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
     "year": lambda day: day.year,
     "month": lambda day: day.month,
     "quarter": lambda day: (day.month + 2) // 3,
+    "day": lambda day: day.day,
+    "dayofyear": lambda day: day.timetuple().tm_yday,
+    "isodow": lambda day: day.isoweekday(),
+    "dayofweek": lambda day: day.isoweekday() % 7,
+    "week": lambda day: day.isocalendar().week,
+    "isoyear": lambda day: day.isocalendar().year,
+    "make_date": date,
+    "sign": lambda number: (number > 0) - (number < 0),
+    "trunc": math.trunc,
+    "sqrt": math.sqrt,
+    "cbrt": math.cbrt,
+    "ln": math.log,
+    "log10": math.log10,
+    "log2": math.log2,
+    "exp": math.exp,
+    "pow": math.pow,
+    "trim": lambda text: text.strip(" "),
+    "ltrim": lambda text: text.lstrip(" "),
+    "rtrim": lambda text: text.rstrip(" "),
+    "reverse": lambda text: text[::-1],
+    "ends_with": lambda text, end: text.endswith(end),
+    "instr": lambda text, part: text.find(part) + 1,
+    "replace": lambda text, old, new: text.replace(old, new),
+    "lpad": lambda text, width, fill: text[:width].rjust(width, fill),
+    "rpad": lambda text, width, fill: text[:width].ljust(width, fill),
+    "string_split": lambda text, mark: text.split(mark),
+    "len": len,
 }
