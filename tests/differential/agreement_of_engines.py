@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tests.differential.queries import Writer
 from tests.differential.reference import Expected
@@ -22,6 +23,7 @@ from tests.small_project import gates
 from ambergate_extension.pipeline import Answer, Gate
 from ambergate_extension.replay import NothingRecorded
 from ambergate_extension.store import HeldTable
+from ambergate_policies import certificates, ranges
 from ambergate_policies.log import LogEntry
 
 RELATIVE = 1e-9
@@ -71,6 +73,11 @@ def gate_over(world: World) -> Iterator[tuple[Gate, Held]]:
 
 def run_world(seed: int, tally: Tally, *, change: bool = True) -> None:
     """Compare one world's queries, check the invariants, and change one person. Raises Disagreement."""
+    with patch.object(ranges, "WORTHWHILE", 1), patch.multiple(certificates, SAMPLED=3, FEWEST_SAMPLED=1):
+        _run_world(seed, tally, change)  # so few persons have certificates too
+
+
+def _run_world(seed: int, tally: Tally, change: bool) -> None:
     world, chance = make(seed), random.Random(seed + 1)
     queries = []
     for _ in range(QUERIES_OF_A_WORLD):

@@ -15,6 +15,7 @@ from ambergate_policies.agreement import Agreement
 from ambergate_policies.catalogue import Catalogue
 from ambergate_policies.kernel import Kernel
 from ambergate_policies.packs import read_pack
+from ambergate_policies.places import ONLY_INDEX, PERSON_INDEX
 
 Tables = dict[str, list[dict[str, Any]]]
 PACKS = ("strict-registry", "midpoint6", "nhs-hes", "nhse-sde", "sdc-default", "ess-net", "opensafely")
@@ -33,6 +34,8 @@ class World:
     owners: dict[str, str | None]
     tables: Tables
     kernel: Kernel
+    numbers: dict[str, int]
+    """The dense index of every person; empty in a world whose tables have none."""
 
     def with_person_changed(self, chance: random.Random) -> World:
         """The same world but for the values (and the number of rows) of one person."""
@@ -57,9 +60,17 @@ class World:
 
     def _stored(self) -> dict[str, dict[str, str]]:
         return {
-            name: ({owner: "UUID"} if (owner := self.owners[name]) else {}) | columns
+            name: ({owner: "UUID"} if (owner := self.owners[name]) else {}) | columns | self._index(name)
             for name, columns in self.types.items()
         }
+
+    def _index(self, table: str) -> dict[str, str]:
+        return {_index_of(table): "UINTEGER"} if self.numbers and self.owners[table] else {}
+
+
+def _index_of(table: str) -> str:
+    """Only the first table has one row per person."""
+    return ONLY_INDEX if table == "t0" else PERSON_INDEX
 
 
 def make(seed: int) -> World:
@@ -76,7 +87,8 @@ def make(seed: int) -> World:
     tables: Tables = {
         "ref": [{"code": code, "label": f"L{code}", "weight": float(place)} for place, code in enumerate("ABCD")]
     }
-    world = World(seed, types, owners, tables, _kernel(chance, types, owners))
+    numbers = {person: number for number, person in enumerate(sorted(people))} if seed % 2 else {}
+    world = World(seed, types, owners, tables, _kernel(chance, types, owners, len(numbers)), numbers)
     for name, owner in owners.items():
         if owner is not None:
             tables[name] = [
@@ -87,8 +99,9 @@ def make(seed: int) -> World:
 
 def _rows(chance: random.Random, world: World, table: str, owner: str, person: str) -> list[dict[str, Any]]:
     number = 1 if table == "t0" else chance.choices((0, 1, 2, 5), (25, 35, 30, 10))[0]
+    index = {_index_of(table): world.numbers[person]} if world.numbers else {}
     return [
-        {owner: person} | {column: _value(chance, kind) for column, kind in world.types[table].items()}
+        {owner: person} | index | {column: _value(chance, kind) for column, kind in world.types[table].items()}
         for _ in range(number)
     ]
 
@@ -120,7 +133,9 @@ def _changed(chance: random.Random, world: World, table: str, owner: str, target
     return [*others, *own]
 
 
-def _kernel(chance: random.Random, types: dict[str, dict[str, str]], owners: dict[str, str | None]) -> Kernel:
+def _kernel(
+    chance: random.Random, types: dict[str, dict[str, str]], owners: dict[str, str | None], numbered: int
+) -> Kernel:
     grants = []
     for name, columns in types.items():
         grant: dict[str, Any] = {"table": name, "clause": f"5.{name}", "reason": "random", "columns": tuple(columns)}
@@ -132,25 +147,28 @@ def _kernel(chance: random.Random, types: dict[str, dict[str, str]], owners: dic
             grant["cohort"] = {"column": code, "values": ("A", "B", "C")}
         grants.append(grant)
     pack = chance.choice(PACKS)
-    return Kernel(_catalogue(types, owners), _agreement(grants, pack), read_pack(pack))
+    return Kernel(catalogue_of(types, owners, numbered), agreement_of(grants, pack), read_pack(pack))
 
 
-def _catalogue(types: dict[str, dict[str, str]], owners: dict[str, str | None]) -> Catalogue:
+def catalogue_of(types: dict[str, dict[str, str]], owners: dict[str, str | None], numbered: int = 0) -> Catalogue:
+    """The catalogue of such tables. numbered: how many persons the dense index counts; 0 where there is none."""
     opt_out = {"type_1": False, "national": False, "reason": "random"}
-    tables = {}
+    tables: dict[str, dict[str, Any]] = {}
     for name, columns in types.items():
         owner = owners[name]
         declared = {
             column: {"type": kind, "role": ROLE[kind] if owner else "reference"} for column, kind in columns.items()
         }
         tables[name] = {"source": "s", "kind": "person" if owner else "reference", "owner": owner, "columns": declared}
+        if owner and numbered:
+            tables[name]["index"] = {"persons": numbered, "unique": _index_of(name) == ONLY_INDEX}
     source = {"title": "s", "supplier": "s", "legal_basis": "none", "opt_out": opt_out}
     return Catalogue.model_validate(
         {"catalogue": "random", "version": "1", "title": "random", "sources": {"s": source}, "tables": tables}
     )
 
 
-def _agreement(grants: list[dict[str, Any]], pack: str) -> Agreement:
+def agreement_of(grants: list[dict[str, Any]], pack: str) -> Agreement:
     persons = [{"name": "A", "account": "amara", "trained_on": date(2026, 1, 1)}]
     none = "none"
     return Agreement.model_validate(

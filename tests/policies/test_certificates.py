@@ -100,11 +100,11 @@ class World:
         grants = [
             {"table": name, "clause": "1", "reason": "r", "columns": granted} for name, granted in columns.items()
         ]
-        catalogue = worlds._catalogue(TYPES, dict.fromkeys(TYPES, "person_id"))
+        catalogue = worlds.catalogue_of(TYPES, dict.fromkeys(TYPES, "person_id"))
         for name, table in catalogue.tables.items():
             index = PersonIndex(persons=PERSONS, unique=name == "person")
             catalogue.tables[name] = table.model_copy(update={"index": index})
-        return Kernel(catalogue, worlds._agreement(grants, self.pack), gates.pack(self.pack))
+        return Kernel(catalogue, worlds.agreement_of(grants, self.pack), gates.pack(self.pack))
 
 
 def _events(chance: random.Random, person: int) -> Iterator[tuple[Any, ...]]:
