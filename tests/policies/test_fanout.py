@@ -22,6 +22,11 @@ CARRIED = {
     "ON p.age BETWEEN v.lo AND v.hi",
     "a reference table off its key": "SELECT count(*) FROM event e JOIN code_list c ON c.chapter = "
     "CASE WHEN e.code = 'E11' THEN 'Circulatory' ELSE 'none' END",
+    "numbers that are one as doubles": "SELECT count(*) FROM person p JOIN (VALUES (1), (9223372036854775807), "
+    "(9223372036854775806), (9223372036854775805)) v(x) ON v.x = CASE WHEN p.age > 90 THEN 9223372036854775807::DOUBLE "
+    "ELSE 1.0::DOUBLE END",
+    "bands that meet as doubles": "SELECT count(*) FROM person p JOIN (VALUES (0, 9007199254740992), "
+    "(9007199254740993, 9007199254740999)) v(lo, hi) ON p.bmi BETWEEN v.lo AND v.hi",
     "the public table first": "SELECT count(*) FROM (VALUES (1), (1)) v(x) JOIN person p ON v.x = p.imd",
     "a sum": "SELECT sum(p.age) FROM person p JOIN (VALUES (1), (2), (3)) v(x) ON v.x = 1 OR p.age > 90",
 }

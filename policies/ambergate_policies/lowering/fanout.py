@@ -50,9 +50,13 @@ class FanOut:
         source = (
             f"SELECT {', '.join(['row_number() OVER () AS i', *keys, *ends])} FROM {relation(self.public, used)}{where}"
         )
-        same = [f"a.q{index} = b.q{index}" for index in range(len(keys))]
+        same = [_also_as_double("=", f"a.q{index}", f"b.q{index}", key) for index, key in enumerate(self.keys)]
         below = "<=" if self.touching else "<"
-        apart = [f"a.l {below} b.h", f"b.l {below} a.h"] if len(ends) == 2 else []
+        apart = []
+        if self.low is not None and self.high is not None:
+            apart = [
+                _also_as_double(below, f"{one}.l", f"{other}.h", self.low, self.high) for one, other in ("ab", "ba")
+            ]
         clash = f"SELECT 1 AS one FROM j AS a JOIN j AS b ON {' AND '.join(['a.i < b.i', *same, *apart])} LIMIT 1"
         return f"WITH j AS MATERIALIZED ({source}) SELECT count(*) AS clashes FROM ({clash}) AS k"
 
@@ -60,6 +64,16 @@ class FanOut:
         """Everything that the statement computes from the public side."""
         ends = [end for end in (*self.keys, self.low, self.high, self.condition) if end is not None]
         return [*ends, *within(self.public)]
+
+
+def _also_as_double(operator: str, left: str, right: str, *values: Expression) -> str:
+    """A comparison that holds of the numbers as they are, or as the person's side may make the engine read them: to a
+    DOUBLE, forty neighbours above 2**53 are one number."""
+    exact = f"{left} {operator} {right}"
+    if not all(value.kind.numeric for value in values):
+        return exact
+    rounded = f"CAST({left} AS DOUBLE) {operator} CAST({right} AS DOUBLE)"
+    return rounded if operator == "=" else f"({exact} OR {rounded})"
 
 
 def fan_out(conditions: Iterable[Expression], public: Relation, finding: Finding) -> FanOut:
