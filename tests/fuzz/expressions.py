@@ -180,7 +180,7 @@ class Expressions:
             f"extract({self._pick(*UNITS)} FROM {self.day(d)})", f"date_part({chr(39)}{self._pick(*UNITS)}{chr(39)}, {self.day(d)})", f"{self.day(d)} - {self.day(d)}",
             f"{self._pick('date_diff', 'datediff', 'date_sub', 'datesub')}({chr(39)}{self._pick('day', 'month', 'year', 'week', 'quarter')}{chr(39)}, {self.day(d)}, {self.day(d)})",
             f"CASE WHEN {self.flag(d)} THEN {self.whole(d)} ELSE {self.whole(d)} END", f"CASE {self.whole(d)} WHEN {self.whole(0)} THEN 1 WHEN 2 THEN 3 END",
-            f"CAST({self.real(d)} AS INTEGER)", f"{self.real(d)}::INT", f"{self.text(d)}::INTEGER", f"TRY_CAST({self.text(d)} AS BIGINT)", f"({self.flag(d)})::INT",
+            f"CAST({self.column('real')} AS INTEGER)", f"{self.column('real')}::INT", f"{self.text(d)}::INTEGER", f"TRY_CAST({self.text(d)} AS BIGINT)", f"({self.flag(d)})::INT",
             f"coalesce({self.whole(d)}, {self.whole(d)})", f"nullif({self.whole(d)}, {self.whole(0)})", f"{self._pick('greatest', 'least')}({self.whole(d)}, {self.whole(d)}, {self.whole(0)})",
             f"if({self.flag(d)}, {self.whole(d)}, {self.whole(0)})", f"ifnull({self.whole(d)}, 0)", f"strpos({self.text(d)}, {self.text(0)})", f"sign({self.whole(d)})",
             f"mod({self.whole(d)}, 3)", f"floor({self.real(d)})::INT",

@@ -18,7 +18,7 @@ from tests.small_project import population
 
 PERSONS = 150
 TEXTS = (
-    "F", "M", "f", "", " ", "F ", "a_b", "a%b", "axb", "50%", "é", "e\u0301", "O'Brien", 'say "hi"', "\\", "--x", "NULL", "1", "-3",
+    "F", "M", "f", "", " ", "F ", "a_b", "a%b", "axb", "50%", "é", "e\u0301", "O'Brien", 'say "hi"', "\\", "--x", "NULL", "1", "-3", "E11", "I10",
 )  # fmt: skip
 
 

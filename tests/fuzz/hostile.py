@@ -98,5 +98,8 @@ def breach(pair: Pair, text: str) -> tuple[str, Breach | None]:
     if beyond:
         return "beyond", Breach(text, f"reads {beyond}")
     seen = pair.ask(text)
+    lenient = seen.word == "unread" and seen.detail.startswith("ParserException")
+    if lenient:  # reserved words as aliases and the like: read in one way only, and nothing beyond is read (above)
+        return "lenient", None
     wrong = seen.word in {"different", "stopped", "unread"}
     return seen.word, Breach(text, f"{seen.word}: {seen.detail}") if wrong else None

@@ -111,7 +111,7 @@ class Reading:
         if any(_is_loose(one, other, self.text) for one, other in itertools.pairwise(tokens)):
             hint = "put AS before a name, names in double quotes, || between texts"
             raise self.refuse("syntax", "a text in single quotes stands where no text can stand", hint=hint)
-        if any(token.token_type is TokenType.PLACEHOLDER for token in tokens):
+        if any(_is_parameter(token) for token in tokens):
             raise self.refuse("syntax", "parameters are not possible", hint="write the value itself")
         if any(token.text in {"~", "!~"} and token.token_type not in _TEXTS for token in tokens):
             hint = "write regexp_full_match(text, pattern)"  # sqlglot takes the engine's full match for a partial one
@@ -154,6 +154,13 @@ def _deepest(tokens: Sequence[Token]) -> int:
     return deepest
 
 
+def _is_parameter(token: Token) -> bool:
+    """`?`, and `$1`, which sqlglot takes for a name."""
+    named = token.token_type in _UNQUOTED and token.text.startswith("$")
+    return named or token.token_type is TokenType.PLACEHOLDER
+
+
+_UNQUOTED = frozenset({TokenType.VAR, TokenType.PARAMETER})
 _PAIRS = {
     TokenType.R_PAREN: TokenType.L_PAREN,
     TokenType.R_BRACKET: TokenType.L_BRACKET,
