@@ -28,6 +28,7 @@ from ambergate_datasets.state import StateFolder
 from ambergate_extension.cohorts import CohortFiles, DataVersion, Keeping, Shelf
 from ambergate_extension.engine import EngineFailure, EngineProcess
 from ambergate_extension.execution import Engine, Execution, Shaped
+from ambergate_extension.sandbox.choice import builders
 from ambergate_extension.store import HeldResult, HeldTable, State, Store
 from ambergate_policies.advice import Shown
 from ambergate_policies.agreement import Agreement, read_agreement
@@ -118,7 +119,8 @@ class Gate:
         folder = state.project(project)
         documents = KernelFiles(folder / "agreement.yaml", folder / "catalogue.yaml")
         kernel = documents()
-        engine = EngineProcess(folder / "project.duckdb", database_key(state.keys, project))
+        boxes = builders(read_deployment(state).sandbox)
+        engine = EngineProcess(folder / "project.duckdb", database_key(state.keys, project), backends=boxes)
         engine.start()
         recorder = Store.open(state.store_url, state.keys, state.log)
         shelf = Shelf(

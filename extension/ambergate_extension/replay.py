@@ -19,6 +19,7 @@ from ambergate_extension.cohorts import CohortFiles, Shelf
 from ambergate_extension.cohorts.shelf import LogOfCohorts
 from ambergate_extension.engine import EngineProcess
 from ambergate_extension.pipeline import Answer, Gate, read_kernel
+from ambergate_extension.sandbox.choice import builders_for_replay
 from ambergate_extension.store import HeldResult, HeldTable
 from ambergate_policies.errors import OperatorError, UserError
 from ambergate_policies.log import LogEntry
@@ -59,19 +60,22 @@ class Request:
     steps: tuple[str, ...]
 
 
-def open_gate(agreement: Path, catalogue: Path, database: Path, key: bytes | None) -> Gate:
-    """A gate over a database file: a plain one without a key, a project's with it. Raises OperatorError, UserError."""
+def open_gate(agreement: Path, catalogue: Path, database: Path, key: bytes | None, *, confined: bool = True) -> Gate:
+    """A gate over a database file: a plain one without a key, a project's with it. Raises OperatorError, UserError.
+
+    confined: whether the engine must be in a sandbox; where there is none, it does not start."""
     kernel = read_kernel(agreement, catalogue)
     if not database.is_file():
         raise UserError(f"{database}: there is no such database file")
     database = database.resolve()  # the worker has a working folder of its own
-    engine = EngineProcess(database, None)
+    boxes = builders_for_replay(confined=confined)
+    engine = EngineProcess(database, None, backends=boxes)
     try:
         engine.start()
     except OperatorError:
         if key is None:
             raise
-        engine = EngineProcess(database, key)
+        engine = EngineProcess(database, key, backends=boxes)
         engine.start()
     recorder = NothingRecorded()
     shelf = passing_shelf(recorder, kernel.agreement.project)

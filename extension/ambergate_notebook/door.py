@@ -13,6 +13,7 @@ from typing import Any
 from ambergate_notebook.errors import InterfaceError, OperationalError
 
 SOCKET_VARIABLE = "AMBERGATE_DOOR"
+INHERITED = "fd:"
 LONGEST_QUERY = 1024 * 1024
 
 
@@ -63,8 +64,19 @@ class _Door(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
+        if self._path.startswith(INHERITED):
+            self.sock = _sent_through(int(self._path.removeprefix(INHERITED)))
+            return
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.connect(self._path)
+
+
+def _sent_through(descriptor: int) -> socket.socket:
+    """A connection made by sending its other end: for a kernel that may connect to nothing."""
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with theirs, socket.socket(fileno=os.dup(descriptor)) as channel:
+        socket.send_fds(channel, [b"c"], [theirs.fileno()])
+    return mine
 
 
 def _ask(method: str, path: str, body: bytes | None = None) -> Reply:

@@ -18,9 +18,11 @@ from typing import Any
 from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from traitlets import Bool, Unicode
 
+from ambergate_datasets.deployment import read_deployment
 from ambergate_datasets.state import StateFolder, private_folder
 from ambergate_extension.sandbox.box import SandboxUnavailable
 from ambergate_extension.sandbox.canary import prove
+from ambergate_extension.sandbox.choice import builders
 from ambergate_extension.server.configuration import config_file, server_environment
 from ambergate_extension.settings import Settings
 from ambergate_hub.admission import obstacle_to_start
@@ -42,7 +44,8 @@ async def refuse_unless_admitted(spawner: GateSpawner) -> None:
     if obstacle is not None:
         raise SpawnException(f"This project cannot be opened: {obstacle}.", reason="agreement", status_code=403)
     try:
-        await asyncio.to_thread(prove, spawner.settings.run_parent, spawner.settings.private_paths)
+        boxes = builders(read_deployment(spawner.state).sandbox)
+        await asyncio.to_thread(prove, spawner.settings.run_parent, spawner.settings.private_paths, backends=boxes)
     except SandboxUnavailable as fault:
         raise SpawnException(f"No notebook can run here: {fault}.", reason="sandbox", status_code=503) from None
 

@@ -8,11 +8,13 @@ import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from socket import socket
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_unix_socket
 
 from ambergate_extension.door.answering import Enquiry, GateKept
+from ambergate_extension.door.channel import Channel
 from ambergate_extension.door.handlers import MAX_BODY, application
 from ambergate_extension.door.wire import encode_failure
 from ambergate_policies.errors import AmbergateError
@@ -37,10 +39,11 @@ class Doors:
         self._running: Enquiry | None = None
         self._turn = threading.Lock()
         self._listeners: dict[str, HTTPServer] = {}
+        self._channels: dict[str, Channel] = {}
         self._waiting = 0
 
-    async def open(self, kernel_id: str, socket: Path) -> None:
-        """Listen on `socket` (0600) for this kernel; an older listener of the same kernel is closed first."""
+    async def open(self, kernel_id: str, path: Path) -> None:
+        """Listen on `path` (0600) for this kernel; an older listener of the same kernel is closed first."""
         await self.close(kernel_id)
         listener = HTTPServer(
             application(kernel_id, self),
@@ -50,10 +53,16 @@ class Doors:
             idle_connection_timeout=60,
             body_timeout=30,
         )
-        listener.add_socket(bind_unix_socket(str(socket), mode=0o600))
+        listener.add_socket(bind_unix_socket(str(path), mode=0o600))
         self._listeners[kernel_id] = listener
 
+    async def receive(self, kernel_id: str, channel: socket) -> None:
+        """Take this kernel's connections as descriptors that come through `channel`, beside those to its listener."""
+        self._channels[kernel_id] = Channel(channel, self._listeners[kernel_id])
+
     async def close(self, kernel_id: str) -> None:
+        if (channel := self._channels.pop(kernel_id, None)) is not None:
+            channel.close()
         listener = self._listeners.pop(kernel_id, None)
         if listener is not None:
             listener.stop()

@@ -5,7 +5,7 @@ Everything keeps the path that it has on this host, so that a statement means th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import ambergate_datasets
@@ -25,15 +25,13 @@ _TEMPORARY = Path("/tmp")  # noqa: S108 - inside the box, private and limited in
 
 def engine_box(backend: Backend, database: Path, temp: Path, folders: Mapping[Path, bool], limits: Limits) -> Box:
     """`folders`: those of cohort tables, and whether the worker writes there."""
-    packages = [Path(str(package.__file__)).resolve().parent for package in _OURS]
-    parents = dict.fromkeys(str(PACKAGES if backend.own_view else package.parent) for package in packages)
-    home = PACKAGES if backend.own_view else Path("/")
+    packages = PACKAGES if backend.own_view else temp / "packages"
+    sources = [Path(str(package.__file__)).resolve().parent for package in _OURS]
+    if not backend.own_view:
+        _link(packages, sources)
     return Box(
         shared=(
-            *(
-                Shared(package, (PACKAGES if backend.own_view else package.parent) / package.name)
-                for package in packages
-            ),
+            *(Shared(source, packages / source.name if backend.own_view else source) for source in sources),
             *(Shared(file.resolve(), file) for file in (database, write_ahead(database)) if file.exists()),
             *(Shared(folder, folder, writable=writable) for folder, writable in folders.items()),
             Shared(temp, temp, writable=True),
@@ -42,8 +40,8 @@ def engine_box(backend: Backend, database: Path, temp: Path, folders: Mapping[Pa
         environment={
             "PATH": "/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            "HOME": str(home),
-            "PYTHONPATH": ":".join(parents),
+            "HOME": "/",
+            "PYTHONPATH": str(packages),
             "PYTHONNOUSERSITE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             # An arena for each thread, or one of a gibibyte that is not used, would use up what may be allocated.
@@ -51,15 +49,22 @@ def engine_box(backend: Backend, database: Path, temp: Path, folders: Mapping[Pa
             "ARROW_DEFAULT_MEMORY_POOL": "system",
         },
         folder=Path("/"),
-        filter=seccomp.program(),
+        filter=seccomp.program(shared_host=not backend.own_view),
         limits=box.Limits(
             memory_mb=memory_mb(limits) + _RESERVED_MB,
             processes=256,
             open_files=256,
             file_mb=_LARGEST_FILE_MB,
             scratch_mb=16,
-        ),
+        ).on(backend),
     )
+
+
+def _link(folder: Path, sources: Sequence[Path]) -> None:
+    """Where Python finds our packages without seeing what is beside them."""
+    folder.mkdir(mode=0o700)
+    for source in sources:
+        (folder / source.name).symlink_to(source)
 
 
 def rlimits(box: Box, limits: Limits) -> dict[str, int]:

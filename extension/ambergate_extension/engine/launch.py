@@ -90,7 +90,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
             pass  # the pipe ends when the last process that holds it does, which is not the one that was started
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
-            stream.close()
+            with suppress(OSError):  # what was still to be written has nobody to read it
+                stream.close()
     process.wait()
 
 

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +26,7 @@ from ambergate_extension.engine.tables import from_bytes, pack
 from ambergate_extension.sandbox.box import Backend
 from ambergate_policies.errors import AmbergateError, OperatorError
 
+_SECONDS_TO_DIE = 5.0
 NO_TABLES: Mapping[str, pa.Table] = MappingProxyType({})
 NOTHING_MORE: Mapping[str, Any] = MappingProxyType({})
 
@@ -179,5 +181,8 @@ class EngineProcess:
             timer.cancel()
 
     def _kill(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_SECONDS_TO_DIE)  # or the next question would still find it running

@@ -11,13 +11,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from ambergate_policies.errors import OperatorError
 
 _MEBIBYTE = 1024 * 1024
+_ALL_PROCESSES = 4_000_000
 
 
 class SandboxUnavailable(OperatorError):
@@ -33,6 +34,11 @@ class Limits:
     open_files: int = 1024
     file_mb: int = 1024
     scratch_mb: int = 512
+
+    def on(self, backend: Backend) -> Limits:
+        """The same, for a box of this builder. Where processes are counted for the whole account they are not limited
+        here: other kernels' would count too. The watch limits them."""
+        return self if backend.own_view else replace(self, processes=_ALL_PROCESSES)
 
     def rlimits(self) -> dict[str, int]:
         """The limits as names and values of the `resource` module, for the process inside."""

@@ -20,6 +20,7 @@ TRUSTED = "ambergate-trusted"
 _MEBIBYTE = 1024 * 1024
 _PERIOD = 100_000
 _CONTROLLERS = ("memory", "pids", "cpu")
+_LIMITS = ("memory.max", "memory.high", "memory.limit_in_bytes", "cpu.max", "cpu.cfs_quota_us", "cpu.cfs_period_us")
 _JOIN = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 97; shift; done; shift; exec "$@"'
 
 
@@ -83,6 +84,15 @@ def remove(groups: Sequence[Path]) -> None:
                 break
             except OSError:
                 time.sleep(0.02)
+
+
+def limit_files(joined: Sequence[Path], root: Path = ROOT) -> list[Path]:
+    """The files in which a process of these groups, and of this process's own, reads its limits: engines insist."""
+    places = list(joined)
+    with suppress(OSError):
+        for controller, path in _own():
+            places.append(root / controller / path.lstrip("/"))
+    return [place / name for place in places for name in _LIMITS if (place / name).exists()]
 
 
 def _settings(controller: str, allowance: Allowance, unified: bool) -> Iterator[tuple[str, str]]:

@@ -55,7 +55,7 @@ def rooms(backend: Backend, workspace: Path, run: RunFolder) -> Rooms:
     """What the box will call its folders."""
     if backend.own_view:
         return Rooms(HOME, _SCRATCH[1], WORK, PACKAGES, INSIDE / "gate", INSIDE / "kernel")
-    return Rooms(run.home, run.temporary, workspace, notebook_package().parent, run.gate, run.kernel)
+    return Rooms(run.home, run.temporary, workspace, run.packages, run.gate, run.kernel)
 
 
 def kernel_box(
@@ -78,14 +78,15 @@ def kernel_box(
         Shared(workspace, inside.work, writable=True),
     ]
     if not backend.own_view:
-        run.make_scratch()
+        run.make_scratch(package)
+        shared.append(Shared(run.packages, run.packages))
         shared += [Shared(folder, folder, writable=True) for folder in (run.home, run.temporary)]
     return Box(
         shared=tuple(shared),
         scratch=(*_SCRATCH, HOME) if backend.own_view else (),
         environment={**inside.environment(door), **(more or {})},
         folder=inside.work,
-        filter=seccomp.program(),
+        filter=seccomp.program(shared_host=not backend.own_view),
         limits=limits,
         processes=processes,
     )

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import AF_UNIX, SOCK_SEQPACKET, socket, socketpair
 from typing import Any, Protocol
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -27,7 +28,10 @@ _LAUNCH = "from ipykernel.kernelapp import launch_new_instance; launch_new_insta
 class Doorkeeper(Protocol):
     """Opens the socket through which one kernel, and only that one, may ask the gate."""
 
-    async def open(self, kernel_id: str, socket: Path) -> None: ...
+    async def open(self, kernel_id: str, path: Path) -> None: ...
+
+    async def receive(self, kernel_id: str, channel: socket) -> None:
+        """For a kernel that can connect to nothing: connections come as descriptors through `channel`."""
 
     async def close(self, kernel_id: str) -> None: ...
 
@@ -53,6 +57,7 @@ class SandboxProvisioner(LocalProvisioner):
     _run: RunFolder | None = None
     _groups: tuple[Path, ...] = ()
     _notice = ""
+    _theirs: socket | None = None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Make the run folder, the two connection files and the door. Returns the command and nothing else."""
@@ -71,7 +76,7 @@ class SandboxProvisioner(LocalProvisioner):
         except BaseException:
             await self._leave()
             raise
-        return {"cmd": kernel_command(housing.limits, inside)}
+        return {"cmd": kernel_command(housing.limits.on(housing.backend), inside)}
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Start the box; whatever was passed besides the command is ignored."""
@@ -82,13 +87,16 @@ class SandboxProvisioner(LocalProvisioner):
             if housing.groups is not None:
                 self._groups = housing.groups.make(f"kernel-{self.kernel_id}", housing.allowance)
             notice, self._notice = self._notice, ""
+            passed = [] if housing.backend.own_view else [await self._channel(housing)]
             box = kernel_box(
-                housing.backend, housing.workspace, self._run, housing.limits,
+                housing.backend, housing.workspace, self._run, housing.limits.on(housing.backend),
                 processes=self._groups, more={NOTICE: notice} if notice else {},
+                door=f"fd:{passed[0]}" if passed else None,
             )  # fmt: skip
-            self.process = housing.backend.start(box, cmd)
+            self.process = housing.backend.start(box, cmd, pass_fds=passed)
             watched = Watched(self.process, housing.workspace, housing.allowance, self._was_ended)
             housing.watch.add(self.kernel_id, watched)
+            self._close_channel()  # the kernel has it now
         except OSError as error:
             await self._leave()
             raise SandboxUnavailable(f"a group of processes cannot be made ({error.strerror})") from None
@@ -106,6 +114,19 @@ class SandboxProvisioner(LocalProvisioner):
     def resolve_path(self, path_str: str) -> str | None:
         """Nothing: paths of the box mean nothing outside it."""
         return None
+
+    async def _channel(self, housing: KernelHousing) -> int:
+        """A pair of sockets between the door and the kernel; returns the kernel's end."""
+        self._close_channel()
+        ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
+        await housing.doors.receive(self.kernel_id, ours)
+        self._theirs = theirs
+        return theirs.fileno()
+
+    def _close_channel(self) -> None:
+        theirs, self._theirs = self._theirs, None
+        if theirs is not None:
+            theirs.close()
 
     def _was_ended(self, message: str) -> None:
         """The watch ended this kernel: the one that is started in its place tells why."""
@@ -125,6 +146,7 @@ class SandboxProvisioner(LocalProvisioner):
             setattr(kernel, port, number)
 
     async def _leave(self) -> None:
+        self._close_channel()
         self._housing().watch.remove(self.kernel_id)
         await self._housing().doors.close(self.kernel_id)
         groups, self._groups = self._groups, ()

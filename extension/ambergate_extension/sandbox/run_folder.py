@@ -58,11 +58,17 @@ class RunFolder:
     def temporary(self) -> Path:
         return self.path / "tmp"
 
-    def make_scratch(self) -> None:
-        """Make home and temporary folder, empty."""
-        for folder in (self.home, self.temporary):
+    @property
+    def packages(self) -> Path:
+        """Where Python finds a package of ours without seeing those beside it."""
+        return self.path / "packages"
+
+    def make_scratch(self, package: Path) -> None:
+        """Make home, temporary folder and packages anew."""
+        for folder in (self.home, self.temporary, self.packages):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
+        (self.packages / package.name).symlink_to(package)
 
     def write_connection(self, connection: Mapping[str, Any], folder: Path = INSIDE / "kernel") -> None:
         """Write the kernel's connection file. `folder`: what the box calls the folder of its sockets."""

@@ -38,6 +38,23 @@ class Machine:
     denied: tuple[int, ...]
     absent: tuple[int, ...]
     prlimit: int
+    shared: SharedHost
+
+
+@dataclass(frozen=True, slots=True)
+class SharedHost:
+    """What is closed besides in a box that has only the host's own view. `denied`: connect, setsid, setpgid, the
+    semaphores and queues that all processes share, ioprio_set, changing owners and attributes. `ignored`: changing
+    modes and times, which Landlock does not restrict: nothing happens, as copying a file expects. `own`: scheduling,
+    which changes nothing unless the argument at that position is 0, the caller itself: libzmq insists on success."""
+
+    socketpair: int
+    sendto: int
+    sendmsg: int
+    sendmmsg: int
+    denied: tuple[int, ...]
+    ignored: tuple[int, ...]
+    own: tuple[tuple[int, int], ...]
 
 
 _EVERYWHERE = (
@@ -61,22 +78,30 @@ _MACHINES = {
     # which hold memory that belongs to no process, so that nothing could count it; then prlimit64
     "x86_64": Machine(0xC000003E, 56, 41, 16, True, (
         101, 165, 166, 155, 161, 272, 308, 321, 248, 249, 250, 298, 323, 246, 320, 175, 313, 176, 167, 168, 169, 163,
-        179, 310, 311, 303, 304, 103, 312, 300, 279, 153, 172, 173, 154), (319, 29, 68), 302),
+        179, 310, 311, 303, 304, 103, 312, 300, 279, 153, 172, 173, 154), (319, 29, 68), 302, SharedHost(
+        53, 44, 46, 307, (42, 112, 109, 64, 240, 251, 92, 93, 94, 260, 188, 189, 190, 197, 198, 199, 463, 466),
+        (90, 91, 268, 452, 132, 235, 261, 280), ((203, 0), (144, 0), (142, 0), (314, 0), (141, 1)))),
     "aarch64": Machine(0xC00000B7, 220, 198, 29, False, (
         117, 40, 39, 41, 51, 97, 268, 280, 217, 218, 219, 241, 282, 104, 294, 105, 273, 106, 224, 225, 142, 89,
-        60, 270, 271, 264, 265, 116, 272, 262, 239, 58), (279, 194, 186), 261),
+        60, 270, 271, 264, 265, 116, 272, 262, 239, 58), (279, 194, 186), 261, SharedHost(
+        199, 206, 211, 269, (203, 157, 154, 190, 180, 30, 54, 55, 5, 6, 7, 14, 15, 16, 463, 466),
+        (52, 53, 452, 88), ((122, 0), (119, 0), (118, 0), (274, 0), (140, 1)))),
 }  # fmt: skip
 _CLONE3, _MEMFD_SECRET = 435, 447
 _NEW_THREAD = 0x00010000  # CLONE_THREAD
 _TCGETS = 0x5401  # isatty(3)
+_STREAM, _PACKETS = 1, 5  # SOCK_STREAM, SOCK_SEQPACKET
+_FAST_OPEN = 0x20000000  # MSG_FASTOPEN: a message that connects
 
 
-def program(machine: str = "") -> bytes:
-    """The filter for this machine (or the named one). Raises OperatorError for a processor we have no table for."""
+def program(machine: str = "", *, shared_host: bool = False) -> bytes:
+    """The filter for this machine (or the named one). `shared_host`: for a box without a view of its own. Raises
+    OperatorError for a processor we have no table for."""
     name = machine or platform.machine()
     if name not in _MACHINES:
         raise OperatorError(f"no system call filter for {name!r} processors: use x86_64 or aarch64")
-    return b"".join(struct.pack("<HBBI", *instruction) for instruction in _filter(_MACHINES[name]))
+    instructions = _filter(_MACHINES[name], shared_host)
+    return b"".join(struct.pack("<HBBI", *instruction) for instruction in instructions)
 
 
 def only(calls: Mapping[str, Sequence[int]], machine: str = "") -> bytes:
@@ -111,8 +136,10 @@ def _of(machine: Machine) -> Iterable[Instruction]:
         yield from ((_JUMP_GREATER_EQUAL, 0, 1, 0x40000000), _error(errno.EPERM))
 
 
-def _filter(machine: Machine) -> Iterable[Instruction]:
+def _filter(machine: Machine, shared_host: bool) -> Iterable[Instruction]:
     yield from _of(machine)
+    if shared_host:
+        yield from _on_a_shared_host(machine)
     for number in (*machine.denied, *_EVERYWHERE):
         yield from _when(number, [_error(errno.EPERM)])
     for number in (*machine.absent, _MEMFD_SECRET, _CLONE3):
@@ -123,6 +150,27 @@ def _filter(machine: Machine) -> Iterable[Instruction]:
     yield from _when(machine.ioctl, [_argument(1), *injected, (_RETURN, 0, 0, _ALLOW)])
     yield from _when(machine.socket, _socket_rule())
     yield (_RETURN, 0, 0, _ALLOW)
+
+
+def _on_a_shared_host(machine: Machine) -> Iterable[Instruction]:
+    """Landlock does not see sockets with a path, datagrams, TCP that opens with its first message, or what may be done
+    to a file or process without opening it."""
+    shared, allow = machine.shared, (_RETURN, 0, 0, _ALLOW)
+    for number in shared.denied:
+        yield from _when(number, [_error(errno.EPERM)])
+    for number in shared.ignored:
+        yield from _when(number, [_error(0)])
+    for number, position in shared.own:
+        yield from _when(number, [_argument(position), *_when(0, [allow]), _error(0)])
+    yield from _when(machine.prlimit, [_argument(0), *_when(0, [allow]), _error(errno.EPERM)])
+    streams = [_argument(1), (0x54, 0, 0, 0xF), *_when(_STREAM, [allow]), *_when(_PACKETS, [allow])]
+    local = [*_when(1, [*streams, _error(errno.EAFNOSUPPORT)]), _error(errno.EAFNOSUPPORT)]
+    yield from _when(machine.shared.socketpair, [_argument(0), *local])
+    netlink = _when(_NETLINK, [_argument(2), *_when(_NETLINK_ROUTE, [allow]), _error(errno.EAFNOSUPPORT)])
+    yield from _when(machine.socket, [_argument(0), *netlink, *local])
+    for number, position in ((shared.sendto, 3), (shared.sendmsg, 2), (shared.sendmmsg, 3)):
+        flagged = [_argument(position), (_JUMP_SET, 0, 1, _FAST_OPEN), _error(errno.EPERM), allow]
+        yield from _when(number, flagged)
 
 
 def _socket_rule() -> list[Instruction]:

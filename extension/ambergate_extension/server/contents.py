@@ -84,8 +84,8 @@ class BoxedContents(AsyncContentsManager):
     def open_box(self, backend: Backend, workspace: Path, run_parent: Path) -> None:
         """Name the box in which the helper runs. Until then every call fails."""
         self._run = make_run_folder(run_parent)
-        box = kernel_box(backend, workspace, self._run, _LIMITS)
-        command = limited(_LIMITS, Path(__file__).with_name("contents_helper.py").read_text())
+        box = kernel_box(backend, workspace, self._run, _LIMITS.on(backend))
+        command = limited(_LIMITS.on(backend), Path(__file__).with_name("contents_helper.py").read_text())
         self._helper = Helper(lambda: backend.start(box, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
 
     def close_box(self) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 
+from ambergate_datasets.deployment import read_deployment
 from ambergate_extension.door.answering import Answering, GateKept
 from ambergate_extension.door.doors import Doors
 from ambergate_extension.sandbox import cgroups
 from ambergate_extension.sandbox.canary import prove
+from ambergate_extension.sandbox.choice import builders
 from ambergate_extension.sandbox.provisioner import KernelHousing
 from ambergate_extension.sandbox.watch import Watch
 from ambergate_extension.server.configuration import ALLOWED_EXTENSIONS
@@ -41,7 +43,8 @@ class AmbergateServer(ExtensionApp):
         kernels = server.kernel_manager
         if not isinstance(kernels, SandboxedKernelManager) or not isinstance(server.contents_manager, BoxedContents):
             raise OperatorError("the server was started without Ambergate's configuration (use its config file)")
-        backend = prove(settings.run_parent, settings.private_paths)
+        boxes = builders(read_deployment(settings.state).sandbox)
+        backend = prove(settings.run_parent, settings.private_paths, backends=boxes)
         self.doors = Doors(GateKept(lambda: open_gate(settings)), self.log)
         kernels.housing = KernelHousing(
             backend,

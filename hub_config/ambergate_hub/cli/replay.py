@@ -28,6 +28,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Let all lines share one release ledger. (There is no ledger in this version: every query stands alone.)",
 )
 @click.option("--purpose", help="The purpose that is asked for, where the agreement has several.")
+@click.option(
+    "--without-sandbox",
+    is_flag=True,
+    help="Run the engine without a sandbox, for a host that has none to offer. Only for files that you trust.",
+)
 @click.argument("queries", type=_FILE)
 @state_option
 def replay(
@@ -37,6 +42,7 @@ def replay(
     database: Path,
     shared_ledger: bool,
     purpose: str | None,
+    without_sandbox: bool,
     queries: Path,
 ) -> None:
     """Run the queries of a JSON lines file through the policy kernel, as the gate would, and print one line each.
@@ -48,7 +54,7 @@ def replay(
 
     Nothing is written to a log. Exit code 0 means that every query got a verdict.
     """
-    gate = core.open_gate(agreement, catalogue, database, _key(state, agreement))
+    gate = core.open_gate(agreement, catalogue, database, _key(state, agreement), confined=not without_sandbox)
     try:
         for request in core.read_requests(queries):
             for line in core.answers(gate, request, purpose):
