@@ -25,10 +25,11 @@ from ambergate_policies.algebra.expressions import Aggregate, Measure
 from ambergate_policies.algebra.relations import Boundary
 from ambergate_policies.packs import RulePack
 from ambergate_policies.printing import OWNER, quoted
-from ambergate_policies.ranges import equal_ranges, indexed_persons, within_range, worthwhile
+from ambergate_policies.ranges import chosen_rows, equal_ranges, indexed_persons, within_range, worthwhile
 from ambergate_policies.rules import judge
 from ambergate_policies.statistics import (
     CONDITIONS,
+    COUNTED_ROWS,
     HEAD,
     MAX_GROUPS,
     NUMBERS,
@@ -69,6 +70,8 @@ def statement(boundary: Boundary, minimum: int) -> str | None:
     persons = indexed_persons(boundary.relation)
     if persons is None or not worthwhile(boundary.relation):
         return None
+    if chosen_rows(boundary.relation) and any(item.measure in COUNTED_ROWS for item in boundary.aggregates):
+        return None  # how many rows each person has is known to the exact statement only
     ranges = max(FEWEST_RANGES, math.ceil(1.5 * minimum))  # by chance, a few have no person of a small group
     return None if ranges > MOST_RANGES else _Certificate(boundary, minimum, persons, ranges).text()
 

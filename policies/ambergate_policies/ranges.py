@@ -106,6 +106,32 @@ def one_row_each(node: Relation) -> bool:
             return False
 
 
+def chosen_rows(node: Relation) -> bool:
+    """Whether the query decides how many rows a person has, so that it can give one person many and the others one: by
+    a join of several rows with several, by keeping rows that meet none, by a key, a window or a union of its own."""
+    if one_row_each(node):
+        return False
+    match node:
+        case Join(kind=JoinKind.SEMI | JoinKind.ANTI, left=left) | Beside(left=left):
+            return chosen_rows(left)
+        case Join(kind=kind, left=left, right=right):
+            if not (_of_persons(left) and _of_persons(right)):
+                return chosen_rows(left) or chosen_rows(right)
+            inner = kind is JoinKind.INNER and (one_row_each(left) or one_row_each(right))
+            return not inner or chosen_rows(left) or chosen_rows(right)
+        case Derived(group=group, relation=inner, distinct=distinct, items=items):
+            windowed = any(isinstance(item, Window) for _, item in items)
+            return group is not None or distinct or windowed or chosen_rows(inner)
+        case United():
+            return True
+        case _:
+            return False
+
+
+def _of_persons(node: Relation) -> bool:
+    return any(scan.owner is not None for scan in scans(node))
+
+
 def _first_of_each(node: Derived) -> bool:
     """`QUALIFY row_number() OVER (PARTITION BY owner ...) = 1`: the condition over a window of the relation below."""
     inner, condition = node.relation, node.condition

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics as means
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -46,6 +47,7 @@ from ambergate_policies.algebra.relations import (
 )
 from ambergate_policies.packs import RulePack
 from ambergate_policies.postprocessing import measures_of
+from ambergate_policies.ranges import chosen_rows
 
 STEP = "step "
 """Before the name of a step, among the tables: not a name that a table can have."""
@@ -252,7 +254,7 @@ def _threshold(pack: RulePack) -> Shown:
 
 
 def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack, relation: Relation) -> Shown:
-    everybody = {person for person, _ in rows}
+    everybody, all_rows = {person for person, _ in rows}, rows
     if aggregate.domain is not None:
         rows = [(person, row) for person, row in rows if evaluate(aggregate.domain, row) is True]
     holds = [(person, aggregate.argument is None or evaluate(aggregate.argument, row) is True) for person, row in rows]
@@ -273,12 +275,34 @@ def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
     else:
         number = counted if aggregate.measure is Measure.ROWS else len(inside)
         shown = Shown(rounded(number, pack), persons=inside, others=outside, is_condition=True)
+    words = []
+    counted_rows = aggregate.measure is not Measure.PERSONS and chosen_rows(relation)
+    if counted_rows and _rows_stand_out(Counter(person for person, _ in all_rows), holds, pack):
+        words.append(pack.dominance.action.value)
     if aggregate.argument is not None and domain and not presence:
         persons = aggregate.measure is Measure.PERSONS
         part, whole = (len(inside), len(everybody)) if persons else (counted, len(holds))
         nearly = part < whole and part > (pack.class_disclosure.share_percent or 100) / 100 * whole
-        _class_disclosure(shown, inside, set() if nearly else outside, pack)
+        words += _class_disclosure(inside, set() if nearly else outside, pack)
+    shown.suppressed = "suppress" in words
+    shown.held = "hold" in words and not shown.suppressed
+    shown.value = None if shown.suppressed else shown.value
     return shown
+
+
+def _rows_stand_out(everybody: Counter[Value], holds: list[tuple[Value, bool]], pack: RulePack) -> bool:
+    """One person has most of the squared deviations from the mean number of rows, where the query decides on it."""
+    numbers = [everybody, Counter(person for person, held in holds if held), Counter(person for person, _ in holds)]
+    return any(_one_has_most(rows, list(everybody), pack) for rows in numbers)
+
+
+def _one_has_most(rows: Counter[Value], persons: list[Value], pack: RulePack) -> bool:
+    if not persons or pack.dominance.outlier_percent is None:
+        return False
+    mean = sum(rows.values()) / len(persons)
+    away = [(rows[person] - mean) ** 2 for person in persons]
+    total = math.fsum(away)
+    return total > 1e-9 and max(away) * 100 >= pack.dominance.outlier_percent * total
 
 
 def _is_presence(argument: Expression | None, node: Relation) -> bool:
@@ -300,16 +324,13 @@ def _inner(node: Relation, leaves: Any) -> bool:
     return isinstance(node, leaves)
 
 
-def _class_disclosure(shown: Shown, inside: set[Value], outside: set[Value], pack: RulePack) -> None:
+def _class_disclosure(inside: set[Value], outside: set[Value], pack: RulePack) -> list[str]:
     words = []
     if not outside:
         words.append(pack.class_disclosure.everybody.value)
     if not inside:
         words.append(pack.class_disclosure.nobody.value)
-    shown.suppressed = "suppress" in words
-    shown.held = "hold" in words and not shown.suppressed
-    if shown.suppressed:
-        shown.value = None
+    return words
 
 
 def _distinct(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:

@@ -19,6 +19,7 @@ SPREAD = {
     (Measure.ERROR, True): "stddev_pop",  # over the root of the rounded number of rows
 }
 MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN, *(measure for measure, _ in SPREAD), *WINDOWED})
+COUNTED_ROWS = frozenset({Measure.ROWS, Measure.PROPORTION})
 OF_ROWS = MAGNITUDES | CONDITIONS | {Measure.PROPORTION}
 """Measures of which `of_one_row` gives the partials."""
 
@@ -85,6 +86,12 @@ def of_one_row(index: int, aggregate: Aggregate) -> list[str]:
         f"CAST({a} IS NOT NULL AS INTEGER) AS {c}",
         f"CAST(COALESCE({a} <> 0, false) AS INTEGER) AS z{index}",
     ]
+
+
+def columns_of_rows(index: int, aggregate: Aggregate) -> list[str]:
+    """The numbers of rows that a count or a share is made of: those of a person, and those that count."""
+    letters = {Measure.ROWS: ["c"], Measure.PROPORTION: ["c", "e"]}[aggregate.measure]
+    return ["r", *(f"{letter}{index}" for letter in letters)] if aggregate.argument is not None else ["r"]
 
 
 def merged(index: int, aggregate: Aggregate) -> list[str]:

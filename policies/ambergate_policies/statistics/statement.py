@@ -21,13 +21,15 @@ from ambergate_policies.printing import (
     readable,
     relation,
 )
-from ambergate_policies.ranges import equal_ranges, indexed_persons, one_row_each, within_range, worthwhile
+from ambergate_policies.ranges import chosen_rows, equal_ranges, indexed_persons, one_row_each, within_range, worthwhile
 from ambergate_policies.statistics import pairs, places
 from ambergate_policies.statistics.cells import MAX_GROUPS, NUMBERS, WINDOWED
 from ambergate_policies.statistics.parts import (
+    COUNTED_ROWS,
     MAGNITUDES,
     OF_ROWS,
     SPREAD,
+    columns_of_rows,
     inputs,
     merged,
     numbers_of,
@@ -73,6 +75,7 @@ class Statement:
             aggregate.measure in OF_ROWS for aggregate in boundary.aggregates
         )
         """A row is all that there is of a person: then nothing is to be grouped by person first."""
+        self.chosen_rows = chosen_rows(boundary.relation)
         self.ranged = worthwhile(boundary.relation) if ranged is None else ranged
         """Persons are grouped range by range: the groups of a range fit the processor's caches, those of all do not."""
 
@@ -113,7 +116,7 @@ class Statement:
         )
 
     def _beside(self, others: list[int]) -> list[str]:
-        beside = (["v"] if self.values() else []) + (["d"] if self.deviating() else [])
+        beside = (["v"] if self.values() else []) + (["d"] if self.deviations("p", "g") else [])
         return beside + [f"q{index}" for index in others]
 
     def same_group(self, name: str, to: str = "g") -> str:
@@ -204,12 +207,22 @@ class Statement:
 
     def deviations(self, units: str, groups: str) -> str:
         items = [f"sum({x}) AS b{index}, max({x}) AS t{index}" for index, x in self.deviating()]
+        items += [f"sum({x}) AS b{name}, max({x}) AS t{name}" for name, x in self._numbers_of_rows().items()]
         if not items:
             return ""
         keys = [f"g.{key} AS {key}" for key in self.keys]
         group = f" GROUP BY {', '.join(f'g.{key}' for key in self.keys)}" if self.keys else ""
         source = f"{units} AS p JOIN {groups} AS g ON {self.same_group('p', 'g')}"
         return f"d AS (SELECT {', '.join([*keys, *items])} FROM {source}{group})"
+
+    def _numbers_of_rows(self) -> dict[str, str]:
+        """Where the query decides how many rows a person has, their numbers are measures like others: how far, squared,
+        a person `p` is from the mean of the group `g`. By the columns that hold them."""
+        if not self.chosen_rows:
+            return {}
+        counted = [(index, aggregate) for index, aggregate in self.own() if aggregate.measure in COUNTED_ROWS]
+        columns = dict.fromkeys(name for index, aggregate in counted for name in columns_of_rows(index, aggregate))
+        return {name: f"((p.{name} - g.{name} / g.persons) ** 2)" for name in columns}
 
     # -- q: percentiles and extremes
 
@@ -236,6 +249,9 @@ class Statement:
             numbers = pairs.numbers(index, slot, aggregate) if paired else numbers_of(slot, aggregate)
             if slot in deviating:
                 numbers |= {"spread": f"d.b{slot}", "outlier": f"d.t{slot}"}
+            elif self.chosen_rows and aggregate.measure in COUNTED_ROWS:
+                shares = [f"d.t{name} / nullif(d.b{name}, 0)" for name in columns_of_rows(slot, aggregate)]
+                numbers |= {"spread": "1", "outlier": f"coalesce(greatest({', '.join(shares)}), 0)"}
             if (aggregate.measure, aggregate.population) in SPREAD:
                 numbers["value"] = f"v.v{index}"
             if index in windows:
