@@ -151,14 +151,18 @@ class Execution:
     def _without_margins(self, step: PreparedBoundary, cleared: ClearedTable, statistics: pa.Table) -> ClearedTable:
         """The cleared table without totals that would give away what the finer tables beside it do not show."""
         boundary = step.program.boundary
-        hidden: margins.Hidden = set()
+        if not boundary.margins or (boundary.keys and not cleared.groups):
+            return cleared
         keys = list(zip(*cleared.keys, strict=True))
-        for margin, statement in zip(boundary.margins, step.remainders, strict=True):
+        shown = {margins.SHOWN: _keys_arrow(keys, statistics)} if boundary.keys else {}
+        remainders = [rows(self._run(step, statement, shown)) for statement in step.remainders]
+        if step.rest is not None and any(margins.are_few(boundary, step.pack, lines) for lines in remainders):
+            rest = rows(self._run(step, step.rest, shown))
+            cleared = step.clear(margins.replaced(boundary, rows(statistics), rest))
+        hidden: margins.Hidden = set()
+        for margin, lines in zip(boundary.margins, remainders, strict=True):
             hidden |= margins.hidden_by_parts(margin, cleared, self._cleared[margin.table])
-            if keys or not boundary.keys:
-                shown = {margins.SHOWN: _keys_arrow(keys, statistics)} if boundary.keys else {}
-                remainders = rows(self._run(step, statement, shown))
-                hidden |= margins.hidden(boundary, step.pack, cleared, remainders)
+            hidden |= margins.hidden(boundary, step.pack, cleared, lines)
         return margins.without(cleared, hidden, step.pack)
 
     @contextmanager

@@ -131,6 +131,9 @@ def _meanings(boundary: Boundary, pack: RulePack) -> Iterator[Finding]:
     if any(aggregate.measure in WINDOWED for aggregate in boundary.aggregates):
         message = f"minimum, maximum and percentiles are means of blocks of {pack.threshold.minimum} or more persons"
         yield Finding("meaning", Decision.RELEASE, message, clause=pack.reference)
+    if boundary.margins:
+        message = f"totals leave out finer groups where those hold fewer than {pack.threshold.minimum} persons together"
+        yield Finding("meaning", Decision.RELEASE, message, clause=pack.reference)
     if any(aggregate.kind is Kind.DATE for aggregate in boundary.aggregates):
         message = "dates are shown as the first day of their month"
         yield Finding("meaning", Decision.RELEASE, message, clause=pack.reference)

@@ -164,6 +164,7 @@ class Kernel:
             demands=demands,
             single=step.single,
             remainders=tuple(margins.statement(boundary, margin, minimum) for margin in boundary.margins),
+            rest=margins.rest(boundary, minimum) if boundary.margins else None,
         )
 
     def _require_used_as_granted(

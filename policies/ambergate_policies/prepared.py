@@ -73,6 +73,8 @@ class PreparedBoundary:
     single: Finding | None = None
     remainders: tuple[str, ...] = ()
     """For each of the boundary's margins, the statement of what it could give away, over a table `u` of shown keys."""
+    rest: str | None = None
+    """The statement of the totals without remainders of few persons, over the same table; None without margins."""
 
     @property
     def columns(self) -> tuple[str, ...]:
