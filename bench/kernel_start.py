@@ -1,6 +1,6 @@
-"""What the sandbox costs: kernel start against a plain ipykernel, and one round trip through the door.
+"""What the sandbox costs: kernel start against a plain ipykernel, and round trips through the door.
 
-    python bench/kernel_start.py [ROUNDS]
+    python bench/kernel_start.py [ROUNDS] [bubblewrap|landlock]
 
 Starts both kinds in turn, so that a busy machine disturbs both alike; prints medians and their ratio.
 """
@@ -20,9 +20,11 @@ from typing import Any
 import pyarrow as pa
 from jupyter_client.manager import start_new_async_kernel
 
+from ambergate_datasets.deployment import SandboxKind
 from ambergate_extension.door.answering import GateKept
 from ambergate_extension.door.doors import Doors
 from ambergate_extension.sandbox.canary import prove
+from ambergate_extension.sandbox.choice import builders
 from ambergate_extension.sandbox.kernelspecs import SandboxedKernelSpecs
 from ambergate_extension.sandbox.provisioner import KernelHousing
 from ambergate_extension.server.kernels import SandboxedKernelManager
@@ -32,8 +34,15 @@ import json, statistics, time
 from ambergate_notebook import door
 def timed():
     began = time.perf_counter(); door.ask_query("SELECT count(*)"); return (time.perf_counter() - began) * 1000
+def large():
+    began = time.perf_counter(); reply = door.ask_query("SELECT large"); taken = (time.perf_counter() - began) * 1000
+    assert len(reply.table) > 10_000_000
+    return taken
 times = [timed() for _ in range(300)]
-print(json.dumps({"median": statistics.median(times), "p95": sorted(times)[int(len(times) * .95)]}))
+large()
+larges = [large() for _ in range(15)]
+print(json.dumps({"median": statistics.median(times), "p95": sorted(times)[int(len(times) * .95)],
+                  "large": statistics.median(larges), "large worst": max(larges)}))
 """
 
 
@@ -47,9 +56,16 @@ class OneRow:
         return {"verdict": "released", "findings": []}
 
 
-class OneRowGate:
+class TenMegabytes(OneRow):
+    """As much as a cleared table ever has."""
+
+    table = pa.table({"n": pa.array(range(1_300_000), pa.int64())})
+    mask = pa.table({"n": pa.array([False] * 1_300_000)})
+
+
+class SmallGate:
     def answer(self, sql: str, *, purpose: str | None = None) -> OneRow:
-        return OneRow()
+        return TenMegabytes() if "large" in sql else OneRow()
 
     fetch = answer
 
@@ -87,14 +103,14 @@ async def boxed_start(kernels: SandboxedKernelManager, code: str = "") -> tuple[
     return seconds, "".join(said)
 
 
-async def main(rounds: int) -> None:
+async def main(rounds: int, kind: SandboxKind) -> None:
     with tempfile.TemporaryDirectory(prefix="ag-") as name:
         folder = Path(name)
         (folder / "work").mkdir()
-        doors = Doors(GateKept(OneRowGate), logging.getLogger("bench"))
+        doors = Doors(GateKept(SmallGate), logging.getLogger("bench"))
         kernels = SandboxedKernelManager(root_dir=name, kernel_spec_manager=SandboxedKernelSpecs(), connection_dir=name)
         began = time.perf_counter()
-        backend = prove(folder / "run", [])
+        backend = prove(folder / "run", [], backends=builders(kind))
         canary = time.perf_counter() - began
         kernels.housing = KernelHousing(backend, folder / "work", folder / "run", doors)
         plain, boxed = [], []
@@ -109,7 +125,9 @@ async def main(rounds: int) -> None:
     print(f"sandboxed kernel       {statistics.median(boxed):8.3f} s   (fastest {min(boxed):.3f})")
     print(f"ratio                  {ratio:8.2f}     (of the fastest {min(boxed) / min(plain):.2f}, n={rounds})")
     print(f"door round trip        {trips['median']:8.2f} ms  (p95 {trips['p95']:.2f})")
+    print(f"10 MB through the door {trips['large']:8.1f} ms  (worst {trips['large worst']:.1f})")
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 7))
+    wanted: SandboxKind = "landlock" if "landlock" in sys.argv else "bubblewrap"
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 7, wanted))

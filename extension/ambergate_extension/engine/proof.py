@@ -21,7 +21,8 @@ def report(secret: Sequence[str]) -> dict[str, Any]:
     with Path("/proc/self/status").open() as lines:
         status = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
     return {
-        "capabilities": sorted({status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}),
+        "capabilities": sorted({status[name] for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")}),
+        "bounding": status["CapBnd"],
         "no_new_privileges": status["NoNewPrivs"],
         "filters": int(status.get("Seccomp_filters", "0")) if status["Seccomp"] == "2" else 0,
         "hidden": is_hidden(),
@@ -51,7 +52,8 @@ def faults(
         yield "the engine's memory is not limited"
     if not confined:
         return
-    if report.get("capabilities") != [_NO_CAPABILITIES]:
+    # Who may gain no privileges has no use for the bounding set, and only root can empty it.
+    if report.get("capabilities") != [_NO_CAPABILITIES] or (own_view and report.get("bounding") != _NO_CAPABILITIES):
         yield "the engine has capabilities"
     if report.get("root_writable") is not False:
         yield "the engine's root can be written"

@@ -2,7 +2,7 @@
 
 Weaker than `bubblewrap`: a box sees the sizes and times of files whose path it knows, though it can open none that is
 not shared with it. So it is only used where the operator says so
-(docs/adr/0017-two-sandboxes.md). Needs Landlock ABI 6 (Linux 6.12), which keeps signals inside.
+(docs/adr/0020-two-sandboxes.md). Needs Landlock ABI 6 (Linux 6.12), which keeps signals inside.
 """
 
 from __future__ import annotations

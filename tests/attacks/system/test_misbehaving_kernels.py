@@ -126,7 +126,7 @@ def test_a_fork_bomb_ends_with_its_own_kernel(boxed: Boxed) -> None:
     """Without the system's own limit on processes: it does not count for root."""
 
     async def body() -> None:
-        async with boxed.kernels(allowance=TIGHT, limits=Limits(processes=4000)) as kernels:
+        async with boxed.kernels(allowance=replace(TIGHT, open_files=10**6), limits=Limits(processes=4000)) as kernels:
             await _ended_with(kernels, FORK_BOMB, "120 processes")
 
     run(body())

@@ -207,8 +207,8 @@ print(json.dumps({{
 def test_the_judgement_names_every_single_shortcoming() -> None:
     held: dict[str, Any] = {
         "no_new_privileges": "1", "filters": 2, "socket": False, "process": False, "hidden": True,
-        "limits": {"RLIMIT_CORE": 0, "RLIMIT_AS": 1 << 32}, "capabilities": ["0" * 16], "root_writable": False,
-        "readable": [], "visible": [], "processes": 2, "environment": ["PATH"],
+        "limits": {"RLIMIT_CORE": 0, "RLIMIT_AS": 1 << 32}, "capabilities": ["0" * 16], "bounding": "0" * 16,
+        "root_writable": False, "readable": [], "visible": [], "processes": 2, "environment": ["PATH"],
     }  # fmt: skip
 
     def found(**change: Any) -> list[str]:
@@ -218,7 +218,8 @@ def test_the_judgement_names_every_single_shortcoming() -> None:
     for change in (
         {"no_new_privileges": "0"}, {"filters": 1}, {"socket": True}, {"process": True}, {"hidden": False},
         {"limits": {"RLIMIT_CORE": -1, "RLIMIT_AS": 1}}, {"limits": {"RLIMIT_CORE": 0, "RLIMIT_AS": -1}},
-        {"capabilities": ["0" * 15 + "1"]}, {"root_writable": True}, {"readable": ["/x"]}, {"visible": ["/x"]},
+        {"capabilities": ["0" * 15 + "1"]}, {"bounding": "1" * 16},
+        {"root_writable": True}, {"readable": ["/x"]}, {"visible": ["/x"]},
         {"processes": 40}, {"processes": 0}, {"environment": ["TOKEN"]},
     ):  # fmt: skip
         assert len(found(**change)) == 1, change
