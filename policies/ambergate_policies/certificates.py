@@ -29,7 +29,6 @@ from ambergate_policies.ranges import chosen_rows, equal_ranges, indexed_persons
 from ambergate_policies.rules import judge
 from ambergate_policies.statistics import (
     CONDITIONS,
-    COUNTED_ROWS,
     HEAD,
     MAX_GROUPS,
     NUMBERS,
@@ -70,7 +69,7 @@ def statement(boundary: Boundary, minimum: int) -> str | None:
     persons = indexed_persons(boundary.relation)
     if persons is None or not worthwhile(boundary.relation):
         return None
-    if chosen_rows(boundary.relation) and any(item.measure in COUNTED_ROWS for item in boundary.aggregates):
+    if chosen_rows(boundary.relation):
         return None  # how many rows each person has is known to the exact statement only
     ranges = max(FEWEST_RANGES, math.ceil(1.5 * minimum))  # by chance, a few have no person of a small group
     return None if ranges > MOST_RANGES else _Certificate(boundary, minimum, persons, ranges).text()

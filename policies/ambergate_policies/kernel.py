@@ -153,11 +153,12 @@ class Kernel:
         pack = effective(self.pack, self.catalogue, known.granted(reads))
         minimum = pack.threshold.minimum
         certificate = certificates.statement(boundary, minimum)
+        material = pack.rounding.base / 2 if pack.rounding.method != "none" else 0
         return PreparedBoundary(
             step.table,
             step.program,
             pack,
-            statement=statistics.statement(boundary, minimum),
+            statement=statistics.statement(boundary, minimum, material=material),
             certificate=certificate,
             recount=None if certificate is None else statistics.statement(boundary, minimum, only=UNCERTAIN),
             reads=reads,

@@ -238,9 +238,9 @@ def cell_of(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack,
         case Measure.DISTINCT | Measure.RECORDS:
             return _distinct(aggregate, rows, pack)
         case measure if measure in fits.PAIRED:
-            return _pair(aggregate, rows, pack)
+            return _pair(aggregate, rows, pack, relation)
         case _:
-            return _magnitude(aggregate, rows, pack)
+            return _magnitude(aggregate, rows, pack, relation)
 
 
 def _few(pack: RulePack, *sets: set[Value]) -> bool:
@@ -293,16 +293,33 @@ def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
 def _rows_stand_out(everybody: Counter[Value], holds: list[tuple[Value, bool]], pack: RulePack) -> bool:
     """One person has most of the squared deviations from the mean number of rows, where the query decides on it."""
     numbers = [everybody, Counter(person for person, held in holds if held), Counter(person for person, _ in holds)]
-    return any(_one_has_most(rows, list(everybody), pack) for rows in numbers)
+    return any(_few_have_most(rows, list(everybody), pack) for rows in numbers)
 
 
-def _one_has_most(rows: Counter[Value], persons: list[Value], pack: RulePack) -> bool:
+def _weights_stand_out(
+    rows: list[tuple[Value, Row]], weights: list[tuple[Value, bool]], pack: RulePack, relation: Relation
+) -> bool:
+    everybody = Counter(person for person, _ in rows)
+    return chosen_rows(relation) and _rows_stand_out(everybody, weights, pack)
+
+
+def _spread_of(flat: list[float]) -> float:
+    mean = math.fsum(flat) / len(flat) if flat else 0.0
+    return math.fsum((value - mean) ** 2 for value in flat)
+
+
+def _few_have_most(rows: Counter[Value], persons: list[Value], pack: RulePack) -> bool:
+    """The few with most rows (fewer than the threshold, at most one in ten) have most of the squared deviations."""
     if not persons or pack.dominance.outlier_percent is None:
         return False
     mean = sum(rows.values()) / len(persons)
-    away = [(rows[person] - mean) ** 2 for person in persons]
-    total = math.fsum(away)
-    return total > 1e-9 and max(away) * 100 >= pack.dominance.outlier_percent * total
+    away = [rows[person] - mean for person in persons]
+    few = min(max(1, pack.threshold.minimum - 1), max(1, len(persons) // 10))
+    above = sorted((max(one, 0) for one in away), reverse=True)[:few]
+    total = math.fsum(one * one for one in away)
+    material = pack.rounding.base / 2 if pack.rounding.method != "none" else 0
+    share = math.fsum(one * one for one in above) * 100
+    return total > 1e-9 and math.fsum(above) >= material and share >= pack.dominance.outlier_percent * total
 
 
 def _is_presence(argument: Expression | None, node: Relation) -> bool:
@@ -340,14 +357,16 @@ def _distinct(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePac
         value = evaluate(aggregate.argument, row)
         if value is not None and (aggregate.domain is None or evaluate(aggregate.domain, row) is True):
             holders.setdefault(value, set()).add(person)
-    domain = set().union(*holders.values())
-    if _few(pack, {person for person, _ in rows}, domain):
+    domain, everybody = set().union(*holders.values()), {person for person, _ in rows}
+    chosen = aggregate.domain is not None or not isinstance(aggregate.argument, Column)
+    rest = [everybody - domain] if aggregate.measure is Measure.RECORDS and chosen else []
+    if _few(pack, everybody, domain, *rest):
         return _threshold(pack)
     minimum = 1 if aggregate.measure is Measure.RECORDS else pack.threshold.minimum
     return Shown(rounded(sum(len(persons) >= minimum for persons in holders.values()), pack), persons=domain)
 
 
-def _magnitude(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:
+def _magnitude(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack, relation: Relation) -> Shown:
     assert aggregate.argument is not None
     values: dict[Value, list[float]] = {}
     for person, row in rows:
@@ -372,6 +391,8 @@ def _magnitude(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
         )
     else:
         dominated = _dominated(contributions, pack, windowed) or _stands_out(list(values.values()), pack)
+        weights = [(person, True) for person, own in values.items() for _ in own]
+        dominated |= _spread_of(flat) > 1e-9 and _weights_stand_out(rows, weights, pack, relation)
     words = [pack.dominance.action.value] if dominated else []
     if spread and domain and len(domain) - 1 < pack.degrees_of_freedom.minimum:
         words.append(pack.degrees_of_freedom.action.value)
@@ -432,7 +453,7 @@ def _shown(aggregate: Aggregate, number: float | None, pack: RulePack) -> Value:
     return (date(1, 1, 1) + timedelta(math.floor(number))).replace(day=1)
 
 
-def _pair(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -> Shown:
+def _pair(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack, relation: Relation) -> Shown:
     assert aggregate.argument is not None and aggregate.second is not None
     own: fits.Pairs = {}
     for person, row in rows:
@@ -454,7 +475,12 @@ def _pair(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack) -
         number *= rounded(len(flat), pack) if aggregate.measure is Measure.PRODUCTS else 1
     words = []
     percent = pack.dominance.outlier_percent
-    out = fits.constant(flat) or fits.stands_out(aggregate.measure, own, line) >= (percent or 101) / 100
+    weights = [(person, True) for person, pairs in own.items() for _ in pairs]
+    out = (
+        _weights_stand_out(rows, weights, pack, relation)
+        or fits.constant(flat)
+        or fits.stands_out(aggregate.measure, own, line) >= (percent or 101) / 100
+    )
     if fits.dominated(*fits.largest_shares(own, line), pack) or (percent is not None and out):
         words.append(pack.dominance.action.value)
     if len(own) - (2 if aggregate.measure in fits.FITS else 1) < pack.degrees_of_freedom.minimum:

@@ -13,13 +13,12 @@ from ambergate_policies.statistics.cells import (
     is_presence,
 )
 from ambergate_policies.statistics.pairs import PAIRS
-from ambergate_policies.statistics.parts import COUNTED_ROWS, SPREAD
+from ambergate_policies.statistics.parts import SPREAD
 from ambergate_policies.statistics.reads import all_expressions, reads, within
 from ambergate_policies.statistics.statement import Statement, members_statement, statement
 
 __all__ = [
     "CONDITIONS",
-    "COUNTED_ROWS",
     "HEAD",
     "MAX_GROUPS",
     "NUMBERS",

@@ -65,11 +65,14 @@ def cell(
 
     presence: what `is_presence` says of the measure."""
     given = dict(zip(NUMBERS, numbers, strict=True))
-    has_condition = aggregate.measure is Measure.PROPORTION or (
-        aggregate.measure in CONDITIONS and aggregate.argument is not None
+    has_condition = (
+        aggregate.measure is Measure.PROPORTION
+        or (aggregate.measure in CONDITIONS and aggregate.argument is not None)
+        or _chooses_records(aggregate)
     )
+    of_persons = aggregate.measure is Measure.PERSONS or _chooses_records(aggregate)
     contributing = int(given["contributing"] or 0)
-    outside = persons - contributing if aggregate.measure is Measure.PERSONS else int(given["complement"] or 0)
+    outside = persons - contributing if of_persons else int(given["complement"] or 0)
     return Cell(
         measure=aggregate.measure,
         persons=persons,
@@ -88,6 +91,12 @@ def cell(
         whole=aggregate.argument is not None and aggregate.argument.kind is Kind.INT,
         dated=aggregate.kind is Kind.DATE,
     )
+
+
+def _chooses_records(aggregate: Aggregate) -> bool:
+    """A count of records with a condition: whoever has none of them is left out by it."""
+    plain = isinstance(aggregate.argument, Column)
+    return aggregate.measure is Measure.RECORDS and (aggregate.domain is not None or not plain)
 
 
 def is_presence(boundary: Boundary, aggregate: Aggregate) -> bool:

@@ -20,6 +20,8 @@ SPREAD = {
 }
 MAGNITUDES = frozenset({Measure.TOTAL, Measure.MEAN, *(measure for measure, _ in SPREAD), *WINDOWED})
 COUNTED_ROWS = frozenset({Measure.ROWS, Measure.PROPORTION})
+WEIGHTED = COUNTED_ROWS | (MAGNITUDES - WINDOWED) | pairs.PAIRS
+"""Measures in which a person with more rows has more weight."""
 OF_ROWS = MAGNITUDES | CONDITIONS | {Measure.PROPORTION}
 """Measures of which `of_one_row` gives the partials."""
 
@@ -89,9 +91,13 @@ def of_one_row(index: int, aggregate: Aggregate) -> list[str]:
 
 
 def columns_of_rows(index: int, aggregate: Aggregate) -> list[str]:
-    """The numbers of rows that a count or a share is made of: those of a person, and those that count."""
-    letters = {Measure.ROWS: ["c"], Measure.PROPORTION: ["c", "e"]}[aggregate.measure]
-    return ["r", *(f"{letter}{index}" for letter in letters)] if aggregate.argument is not None else ["r"]
+    """The numbers of rows that go into a measure: those of a person, and those that count. None where a person is one
+    of many whatever their rows."""
+    if aggregate.measure not in WEIGHTED:
+        return []
+    if aggregate.measure in CONDITIONS and aggregate.argument is None:
+        return ["r"]
+    return ["r", f"c{index}", *([f"e{index}"] if aggregate.measure is Measure.PROPORTION else [])]
 
 
 def merged(index: int, aggregate: Aggregate) -> list[str]:

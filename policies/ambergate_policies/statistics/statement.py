@@ -25,7 +25,6 @@ from ambergate_policies.ranges import chosen_rows, equal_ranges, indexed_persons
 from ambergate_policies.statistics import pairs, places
 from ambergate_policies.statistics.cells import MAX_GROUPS, NUMBERS, WINDOWED
 from ambergate_policies.statistics.parts import (
-    COUNTED_ROWS,
     MAGNITUDES,
     OF_ROWS,
     SPREAD,
@@ -42,13 +41,13 @@ from ambergate_policies.statistics.reads import all_expressions
 RANGES = 16
 
 
-def statement(boundary: Boundary, minimum: int, *, only: str | None = None) -> str:
+def statement(boundary: Boundary, minimum: int, *, only: str | None = None, material: float = 0) -> str:
     """The statement for a boundary's keys and statistics; `minimum` persons per group, else it stays behind. `only`
-    names a table of keys (k0..) to restrict it to.
+    names a table of keys (k0..) to restrict it to. `material`: so many rows more or less are seen in what is released.
 
     Result columns: `withheld`, `present` (false in the row that stands for no group), k0.., `persons`, then NUMBERS of
     each measure."""
-    return Statement(boundary, minimum, only).text()
+    return Statement(boundary, minimum, only, material=material).text()
 
 
 def members_statement(boundary: Boundary) -> str:
@@ -61,8 +60,15 @@ class Statement:
     """Prints the exact statement; its pieces serve the certificates too."""
 
     def __init__(
-        self, boundary: Boundary, minimum: int, only: str | None = None, *, ranged: bool | None = None
+        self,
+        boundary: Boundary,
+        minimum: int,
+        only: str | None = None,
+        *,
+        ranged: bool | None = None,
+        material: float = 0,
     ) -> None:
+        self.material = float(material)
         self.boundary = boundary
         self.only = only
         self.used = columns_used(all_expressions(boundary))
@@ -207,7 +213,7 @@ class Statement:
 
     def deviations(self, units: str, groups: str) -> str:
         items = [f"sum({x}) AS b{index}, max({x}) AS t{index}" for index, x in self.deviating()]
-        items += [f"sum({x}) AS b{name}, max({x}) AS t{name}" for name, x in self._numbers_of_rows().items()]
+        items += [part for name, away in self._numbers_of_rows().items() for part in self._away(name, away)]
         if not items:
             return ""
         keys = [f"g.{key} AS {key}" for key in self.keys]
@@ -216,13 +222,33 @@ class Statement:
         return f"d AS (SELECT {', '.join([*keys, *items])} FROM {source}{group})"
 
     def _numbers_of_rows(self) -> dict[str, str]:
-        """Where the query decides how many rows a person has, their numbers are measures like others: how far, squared,
-        a person `p` is from the mean of the group `g`. By the columns that hold them."""
+        """Where the query decides how many rows a person has, their numbers are measures like others: how far a person
+        `p` is from the mean of the group `g`. By the columns that hold them."""
         if not self.chosen_rows:
             return {}
-        counted = [(index, aggregate) for index, aggregate in self.own() if aggregate.measure in COUNTED_ROWS]
-        columns = dict.fromkeys(name for index, aggregate in counted for name in columns_of_rows(index, aggregate))
-        return {name: f"((p.{name} - g.{name} / g.persons) ** 2)" for name in columns}
+        columns = dict.fromkeys(name for index, aggregate in self.own() for name in columns_of_rows(index, aggregate))
+        return {name: f"(p.{name} - g.{name} / g.persons)" for name in columns}
+
+    def _away(self, name: str, away: str) -> list[str]:
+        above, most = f"greatest({away}, 0)", max(1, self.minimum - 1)
+        squared = f"max({above} * {above}, {most}) AS t{name}"
+        return [f"sum({away} * {away}) AS b{name}", squared, f"max({above}, {most}) AS e{name}"]
+
+    def _few_have_most(self, index: int, aggregate: Aggregate) -> str:
+        """Which share of the squared deviations of numbers of rows the few persons with most rows have: fewer persons
+        than the threshold, at most one in ten; 0 where they have too few rows above the mean to be seen."""
+        shares = []
+        for name in columns_of_rows(index, aggregate):
+            squared, above = (self._of_few(letter + name) for letter in "te")
+            shares.append(f"CASE WHEN {above} >= {self.material} THEN ({squared}) / nullif(d.b{name}, 0) END")
+        return f"coalesce(greatest({', '.join(shares)}), 0)"
+
+    def _of_few(self, column: str) -> str:
+        further = range(2, max(1, self.minimum - 1) + 1)
+        terms = [
+            f"CASE WHEN g.persons >= {10 * place} THEN coalesce(d.{column}[{place}], 0) ELSE 0 END" for place in further
+        ]
+        return " + ".join([f"coalesce(d.{column}[1], 0)", *terms])
 
     # -- q: percentiles and extremes
 
@@ -249,13 +275,14 @@ class Statement:
             numbers = pairs.numbers(index, slot, aggregate) if paired else numbers_of(slot, aggregate)
             if slot in deviating:
                 numbers |= {"spread": f"d.b{slot}", "outlier": f"d.t{slot}"}
-            elif self.chosen_rows and aggregate.measure in COUNTED_ROWS:
-                shares = [f"d.t{name} / nullif(d.b{name}, 0)" for name in columns_of_rows(slot, aggregate)]
-                numbers |= {"spread": "1", "outlier": f"coalesce(greatest({', '.join(shares)}), 0)"}
             if (aggregate.measure, aggregate.population) in SPREAD:
                 numbers["value"] = f"v.v{index}"
             if index in windows:
                 numbers |= places.numbers(index)
+            if self.chosen_rows and columns_of_rows(slot, aggregate):
+                share, spread = self._few_have_most(slot, aggregate), numbers.get("spread", "1")
+                weighed = f"CASE WHEN ({spread}) > 1e-9 THEN ({share}) * ({spread}) ELSE 0 END"
+                numbers |= {"spread": spread, "outlier": f"greatest({numbers.get('outlier', '0')}, {weighed})"}
             for number in NUMBERS:
                 kind = "BIGINT" if number in NUMBERS[:5] else "DOUBLE"
                 items.append(f"CAST({numbers.get(number, 'NULL')} AS {kind}) AS m{index}_{number}")
