@@ -43,7 +43,7 @@ async def cell(kernel: Running) -> float:
 
 async def meanwhile(neighbours: list[Running], attack: asyncio.Future[bool]) -> list[float]:
     """How long the neighbours' cells take, one after the other, until the attack is over."""
-    taken = []
+    taken: list[float] = []
     while not attack.done() or len(taken) < len(neighbours):
         for kernel in neighbours:
             taken.append(await cell(kernel))

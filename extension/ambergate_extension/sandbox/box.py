@@ -59,7 +59,7 @@ class Allowance:
     while less than this is free on the workspace's disk is ended."""
 
     memory_mb: int = 6144
-    processes: int = 768
+    processes: int = 480  # fewer than one process may start where that is counted, so that a fork bomb is seen
     processors: float = field(default_factory=lambda: max(1.0, (os.cpu_count() or 1) * 0.75))
     open_files: int = 8192
     workspace_mb: int = 20 * 1024

@@ -109,7 +109,10 @@ def _children(pid: int) -> list[int]:
     with suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             with suppress(OSError):
-                children += map(int, (thread / "children").read_text().split())
+                # No more than a page: what a process with thousands has is slow to list, and too many anyway.
+                with (thread / "children").open("rb", buffering=0) as file:
+                    listed = file.read(_PAGE)
+                children += map(int, listed[: listed.rfind(b" ") + 1].split())
     return children
 
 

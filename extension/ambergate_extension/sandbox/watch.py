@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from ambergate_extension.sandbox.box import Allowance
-from ambergate_extension.sandbox.census import Use, proportional, stored, unlinked, use_of
+from ambergate_extension.sandbox.census import Use, descendants, proportional, stored, unlinked, use_of
 
 SECONDS = 0.5
 _MEBIBYTE = 1024 * 1024
@@ -65,6 +66,8 @@ class Watch:
             self._watched.pop(kernel_id, None)
 
     def _run(self) -> None:
+        with suppress(OSError):  # root alone may, and for root alone the system limits no processes
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
         while True:
             time.sleep(self.seconds)
             with self._lock:
@@ -72,7 +75,9 @@ class Watch:
                     self._thread = None
                     return
                 now = list(self._watched.items())
-            for kernel_id, watched in now:
+            # A fork bomb leaves this thread little time: processes are counted first, for all, and nothing else.
+            bombs = [(kernel_id, watched) for kernel_id, watched in now if _too_many(watched)]
+            for kernel_id, watched in bombs or now:
                 try:
                     self._look(kernel_id, watched)
                 except Exception as error:  # one kernel's oddities must not leave the others unwatched
@@ -97,6 +102,11 @@ class Watch:
         with suppress(OSError):
             watched.process.kill()
         self.log.warning("watch: kernel %s ended: %s", kernel_id, reason)
+
+
+def _too_many(watched: Watched) -> bool:
+    most = watched.allowance.processes
+    return len(list(islice(descendants(watched.process.pid), most + 1))) > most
 
 
 def _excess(use: Use, allowance: Allowance) -> str:

@@ -118,9 +118,8 @@ class Boxed:
         workspace = place / "work"
         workspace.mkdir()
         doors = Doors(GateKept(lambda: gate), logging.getLogger("attacks"))
-        manager = SandboxedKernelManager(
-            root_dir=str(workspace), kernel_spec_manager=SandboxedKernelSpecs(), connection_dir=str(place)
-        )
+        kind: Any = SandboxedKernelManager  # untyped, as its base classes are
+        manager = kind(root_dir=str(workspace), kernel_spec_manager=SandboxedKernelSpecs(), connection_dir=str(place))
         manager.housing = KernelHousing(
             self.backend, workspace, place / "run", doors, limits or Limits(), allowance or Allowance(), groups,
             Watch(seconds=0.2),
