@@ -80,8 +80,9 @@ class Definition:
     select: the statement that makes the rows, and `reads` what its plan may touch; before: what the steps mean whose
     cleared tables it reads; granted: every granted table and column that it reads, also through other cohort tables
     and in conditions; generations: 1 + those of its parents; persons: how many the project's index counts, where its
-    key is that index; unique: no person has two rows; repeated: the query may have multiplied rows of a person
-    (lowering/setops.py), and `apart` are the columns that tell its parts apart."""
+    key is that index; unique: no person has two rows; chosen: the query decides how many (ranges.chosen_rows);
+    repeated: the query may have multiplied rows of a person (lowering/setops.py), and `apart` are the columns that tell
+    its parts apart."""
 
     owner: bool
     owner_name: str | None
@@ -94,6 +95,7 @@ class Definition:
     generations: int
     persons: int | None
     unique: bool
+    chosen: bool
     repeated: bool
     apart: frozenset[str]
 

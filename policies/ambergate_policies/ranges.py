@@ -124,6 +124,8 @@ def chosen_rows(node: Relation) -> bool:
             return group is not None or distinct or windowed or chosen_rows(inner)
         case United():
             return True
+        case Scan(chosen=chosen):
+            return chosen
         case _:
             return False
 

@@ -35,7 +35,8 @@ class Scan:
 
     `owner` is the stored name of the person key; None makes the relation Public. `place`: the attached database of a
     cohort table; None for a table of the project. `persons`: how many persons the owner, being a dense index, counts;
-    None where it is a pseudonym. `unique`: no person has two rows."""
+    None where it is a pseudonym. `unique`: no person has two rows. `chosen`: the query that made a cohort
+    table decided how many rows a person has in it (`ranges.chosen_rows`)."""
 
     source: str
     table: str
@@ -45,6 +46,7 @@ class Scan:
     place: str | None = None
     persons: int | None = None
     unique: bool = False
+    chosen: bool = False
 
     @property
     def read_as(self) -> str:

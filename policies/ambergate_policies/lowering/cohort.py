@@ -23,7 +23,7 @@ from ambergate_policies.lowering.text import Reading
 from ambergate_policies.names import is_name
 from ambergate_policies.places import COHORT, cohort_of, cohort_place
 from ambergate_policies.printing import OWNER, columns_used, expression, owner_of, quoted, relation
-from ambergate_policies.ranges import indexed_persons, one_row_each
+from ambergate_policies.ranges import chosen_rows, indexed_persons, one_row_each
 from ambergate_policies.statistics import reads, within
 from ambergate_policies.verdict import QueryRefused
 
@@ -66,6 +66,7 @@ def define(
         generations=generations,
         persons=indexed_persons(lowered.relation),
         unique=one_row_each(lowered.relation),
+        chosen=chosen_rows(lowered.relation),
         repeated=source.repeated,
         apart=source.apart,
     )
@@ -292,6 +293,7 @@ def _relation(
         place=cohort_place(cohort),
         persons=definition.persons,
         unique=definition.unique,
+        chosen=definition.chosen,
     )
     items = tuple(
         (c.stored, c.constant or Column(inner, c.stored, c.kind, c.measurability)) for c in definition.columns
