@@ -18,7 +18,7 @@ EQUAL = {
     "person_id ORDER BY happened_on, event_id), happened_on) AS gap FROM event) SELECT count(*) FROM gaps "
     "WHERE gap > 100",
     "with a star": "SELECT code, count(*) AS n FROM (SELECT *, rank() OVER (PARTITION BY person_id ORDER BY "
-    "happened_on, event_id) AS place FROM event) AS ranked WHERE place <= 2 AND code NOT LIKE 'CANARY%' "
+    "happened_on, event_id) AS place FROM event) AS ranked WHERE place = 1 AND code NOT LIKE 'CANARY%' "
     "GROUP BY code ORDER BY code",
     "how many a person has": "SELECT count(DISTINCT person_id) FROM (SELECT person_id, count(*) OVER (PARTITION BY "
     "person_id) AS events FROM event) AS counted WHERE events >= 3",
