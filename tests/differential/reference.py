@@ -21,10 +21,7 @@ from ambergate_policies.algebra.expressions import (
     Aggregate,
     Column,
     Expression,
-    IsNull,
-    Logical,
     Measure,
-    Not,
     Ordering,
     Owner,
     Window,
@@ -48,6 +45,7 @@ from ambergate_policies.algebra.relations import (
 from ambergate_policies.packs import RulePack
 from ambergate_policies.postprocessing import measures_of
 from ambergate_policies.ranges import chosen_rows
+from ambergate_policies.statistics import is_presence
 
 STEP = "step "
 """Before the name of a step, among the tables: not a name that a table can have."""
@@ -230,17 +228,17 @@ def groups_of(boundary: Boundary, tables: Tables) -> dict[tuple[Value, ...], lis
     return groups
 
 
-def cell_of(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack, relation: Relation) -> Shown:
+def cell_of(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack, boundary: Boundary) -> Shown:
     """One measure of one group, cleared."""
     match aggregate.measure:
         case Measure.ROWS | Measure.PERSONS | Measure.PROPORTION:
-            return _condition(aggregate, rows, pack, relation)
+            return _condition(aggregate, rows, pack, boundary)
         case Measure.DISTINCT | Measure.RECORDS:
             return _distinct(aggregate, rows, pack)
         case measure if measure in fits.PAIRED:
-            return _pair(aggregate, rows, pack, relation)
+            return _pair(aggregate, rows, pack, boundary.relation)
         case _:
-            return _magnitude(aggregate, rows, pack, relation)
+            return _magnitude(aggregate, rows, pack, boundary.relation)
 
 
 def _few(pack: RulePack, *sets: set[Value]) -> bool:
@@ -253,7 +251,7 @@ def _threshold(pack: RulePack) -> Shown:
     return Shown(None, suppressed=not hold, held=hold)
 
 
-def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack, relation: Relation) -> Shown:
+def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePack, boundary: Boundary) -> Shown:
     everybody, all_rows = {person for person, _ in rows}, rows
     if aggregate.domain is not None:
         rows = [(person, row) for person, row in rows if evaluate(aggregate.domain, row) is True]
@@ -262,7 +260,7 @@ def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
     outside = {person for person, held in holds if not held}
     if aggregate.measure is Measure.PERSONS:  # a person is counted or not, whatever else their rows hold
         outside = everybody - inside
-    presence = _is_presence(aggregate.argument, relation)
+    presence = is_presence(boundary, aggregate)
     rest = [outside, domain - inside] if aggregate.argument is not None else []
     rest = [persons for persons in rest if persons or not presence]
     if _few(pack, everybody, domain, inside, *rest):
@@ -276,7 +274,7 @@ def _condition(aggregate: Aggregate, rows: list[tuple[Value, Row]], pack: RulePa
         number = counted if aggregate.measure is Measure.ROWS else len(inside)
         shown = Shown(rounded(number, pack), persons=inside, others=outside, is_condition=True)
     words = []
-    counted_rows = aggregate.measure is not Measure.PERSONS and chosen_rows(relation)
+    counted_rows = aggregate.measure is not Measure.PERSONS and chosen_rows(boundary.relation)
     if counted_rows and _rows_stand_out(Counter(person for person, _ in all_rows), holds, pack):
         words.append(pack.dominance.action.value)
     if aggregate.argument is not None and domain and not presence:
@@ -320,25 +318,6 @@ def _few_have_most(rows: Counter[Value], persons: list[Value], pack: RulePack) -
     material = pack.rounding.base / 2 if pack.rounding.method != "none" else 0
     share = math.fsum(one * one for one in above) * 100
     return total > 1e-9 and math.fsum(above) >= material and share >= pack.dominance.outlier_percent * total
-
-
-def _is_presence(argument: Expression | None, node: Relation) -> bool:
-    match argument:
-        case Not(part=IsNull(part=Column())):
-            return _inner(node, Scan)
-        case Not(part=IsNull(part=Owner())):
-            return _inner(node, Scan | Derived)
-        case Logical(operator="AND", parts=parts):
-            return all(_is_presence(part, node) for part in parts)
-    return False
-
-
-def _inner(node: Relation, leaves: Any) -> bool:
-    if isinstance(node, Join) and node.kind is JoinKind.INNER:
-        return _inner(node.left, leaves) and _inner(node.right, leaves)
-    if isinstance(node, Join) and node.kind in (JoinKind.SEMI, JoinKind.ANTI):
-        return _inner(node.left, leaves)
-    return isinstance(node, leaves)
 
 
 def _class_disclosure(inside: set[Value], outside: set[Value], pack: RulePack) -> list[str]:
@@ -561,7 +540,7 @@ def expected(program: Program, tables: Tables, pack: RulePack) -> Expected:
         if not boundary.keys or len({person for person, _ in rows}) >= pack.threshold.minimum
     }
     cells = {
-        key: [cell_of(aggregate, rows, pack, boundary.relation) for aggregate in boundary.aggregates]
+        key: [cell_of(aggregate, rows, pack, boundary) for aggregate in boundary.aggregates]
         for key, rows in large.items()
     }
     scalars: Row = {}

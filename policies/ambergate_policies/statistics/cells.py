@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import UnionType
 
-from ambergate_policies.algebra.expressions import Aggregate, Column, Expression, IsNull, Logical, Measure, Not, Owner
+from ambergate_policies.algebra.expressions import (
+    Aggregate,
+    Column,
+    Comparison,
+    Expression,
+    IsNull,
+    Logical,
+    Measure,
+    Not,
+    Owner,
+    walk,
+)
 from ambergate_policies.algebra.kinds import Kind
-from ambergate_policies.algebra.relations import Beside, Boundary, Derived, Join, JoinKind, Relation, Scan
+from ambergate_policies.algebra.relations import Beside, Boundary, Derived, Join, JoinKind, Relation, Scan, scans
 
 MAX_GROUPS = 50_000
 HEAD = 2
@@ -101,18 +112,70 @@ def _chooses_records(aggregate: Aggregate) -> bool:
 
 def is_presence(boundary: Boundary, aggregate: Aggregate) -> bool:
     """`count(column)` of a column that a table has, and that no subquery computed and no outer join left out: whether
-    it is filled is then a property of the data, and not of the query. Likewise the person key of an inner join."""
-    return aggregate.argument is not None and _asks_presence(boundary.relation, aggregate.argument)
+    it is filled is then a property of the data, and not of the query. Likewise the person key of an inner join.
+
+    Rows and groups must be chosen by one column at a time: `WHERE died_on IS NOT NULL OR <one person>` holds one row of
+    which that is asked."""
+    return aggregate.argument is not None and _asks_presence(boundary, aggregate.argument)
 
 
-def _asks_presence(relation: Relation, condition: Expression) -> bool:
+def _asks_presence(boundary: Boundary, condition: Expression) -> bool:
     match condition:
         case Not(part=IsNull(part=Column())):
-            return _inner(relation, Scan)
+            return _inner(boundary.relation, Scan) and _chosen_by_single_columns(boundary)
         case Not(part=IsNull(part=Owner())):
-            return _inner(relation, Scan | Derived)
+            return _inner(boundary.relation, Scan | Derived)
         case Logical(operator="AND", parts=parts):  # the rows with all of them: regr_count
-            return all(_asks_presence(relation, part) for part in parts)
+            return all(_asks_presence(boundary, part) for part in parts)
+        case _:
+            return False
+
+
+def _chosen_by_single_columns(boundary: Boundary) -> bool:
+    stored = {scan.source for scan in scans(boundary.relation)}
+    joined = _joined_by(boundary.relation)
+    if joined is None:
+        return False
+    chosen = [*boundary.keys, *_conjuncts(boundary.condition), *joined]
+    return all(_reads_one_column(part, stored) or _equates(part, stored) for part in chosen)
+
+
+def _joined_by(node: Relation) -> list[Expression] | None:
+    """The conditions that must all hold of a row: those of inner and semi joins. None where others choose the rows too:
+    an anti join keeps those of which one does not hold."""
+    match node:
+        case Scan():
+            return []
+        case Join(kind=JoinKind.INNER | JoinKind.SEMI, left=left, right=right, on=on):
+            one, other = _joined_by(left), _joined_by(right)
+            return None if one is None or other is None else [*one, *other, *_conjuncts(on)]
+        case Beside(left=left):
+            return _joined_by(left)
+        case Derived(relation=inner, condition=condition, group=None):
+            found = _joined_by(inner)
+            return None if found is None else [*found, *_conjuncts(condition)]
+        case _:
+            return None
+
+
+def _conjuncts(node: Expression | None) -> list[Expression]:
+    if isinstance(node, Logical) and node.operator == "AND":
+        return [part for inner in node.parts for part in _conjuncts(inner)]
+    return [] if node is None else [node]
+
+
+def _reads_one_column(node: Expression, stored: set[str]) -> bool:
+    read = {part for part in walk(node) if isinstance(part, Column | Owner)}
+    return all(isinstance(part, Column) and part.source in stored for part in read) and len(read) <= 1
+
+
+def _equates(node: Expression, stored: set[str]) -> bool:
+    """An equality of two persons, or of two columns of tables."""
+    match node:
+        case Comparison(operator="=", left=Owner(), right=Owner()):
+            return True
+        case Comparison(operator="=", left=Column(source=one), right=Column(source=other)):
+            return {one, other} <= stored
         case _:
             return False
 
