@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -62,14 +63,19 @@ def descendants(root: int) -> Iterator[int]:
                 waiting.append(child)
 
 
-def proportional(processes: Sequence[int]) -> int:
-    """Memory of these processes in bytes, a shared page divided among those that share it."""
-    total = 0
+def exceeds(processes: Sequence[int], memory: int, seconds: float) -> bool | None:
+    """Whether these processes use more memory than that many bytes, a shared page divided among those that share it;
+    None if that could not be found out in time: a process that is forking can be slow to look at."""
+    total, until = 0, time.monotonic() + seconds
     for pid in processes:
-        with suppress(OSError, ValueError, IndexError):
+        if time.monotonic() > until:
+            return None
+        with suppress(OSError, ValueError, IndexError, StopIteration):
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             total += next(int(line.split()[1]) for line in rollup if line.startswith("Pss:")) * 1024
-    return total
+        if total > memory:
+            return True
+    return False
 
 
 def stored(folder: Path) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from ambergate_extension.sandbox.box import Allowance
-from ambergate_extension.sandbox.census import Use, descendants, proportional, stored, unlinked, use_of
+from ambergate_extension.sandbox.census import Use, descendants, exceeds, stored, unlinked, use_of
 
 SECONDS = 0.5
 _MEBIBYTE = 1024 * 1024
@@ -27,6 +27,8 @@ _HARMLESS = _MEBIBYTE
 _LOOK_SECONDS = 60.0
 _BUSY_SECONDS = 10.0
 _LOWEST_PRIORITY = 19
+_SECONDS_FOR_ONE = 0.2  # the others wait meanwhile
+_MOST_UNDECIDED = 10
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Watched:
     looked: float = 0.0
     busy_since: tuple[float, float] = (0.0, 0.0)
     last: int = 0
+    undecided: int = 0
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ class Watch:
             self.remove(kernel_id)
             return
         use = use_of(watched.process.pid, watched.allowance.processes)
-        reason = _excess(use, watched.allowance) or _disk(use, watched)
+        reason = _excess(use, watched) or _disk(use, watched)
         if reason:
             self._end(kernel_id, watched, reason)
         else:
@@ -109,14 +112,17 @@ def _too_many(watched: Watched) -> bool:
     return len(list(islice(descendants(watched.process.pid), most + 1))) > most
 
 
-def _excess(use: Use, allowance: Allowance) -> str:
+def _excess(use: Use, watched: Watched) -> str:
     """What the processes use too much of, or ""."""
+    allowance = watched.allowance
     if use.threads > allowance.processes:
         return f"it ran more than {allowance.processes} processes and threads"
     if use.open_files > allowance.open_files:
         return f"it had more than {allowance.open_files} files open"
     memory = allowance.memory_mb * _MEBIBYTE
-    if use.resident > memory and proportional(use.processes) > memory:
+    over = exceeds(use.processes, memory, _SECONDS_FOR_ONE) if use.resident > memory else False
+    watched.undecided = watched.undecided + 1 if over is None else 0
+    if over or watched.undecided > _MOST_UNDECIDED:
         return f"it used more than {allowance.memory_mb} MiB of memory"
     return ""
 
