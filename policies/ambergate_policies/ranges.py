@@ -130,6 +130,26 @@ def chosen_rows(node: Relation) -> bool:
             return False
 
 
+def multiplications(node: Relation) -> int:
+    """How many joins below give a person as many rows as the product of what both sides have."""
+    match node:
+        case Join(kind=kind, left=left, right=right):
+            below = multiplications(left) + (0 if kind in (JoinKind.SEMI, JoinKind.ANTI) else multiplications(right))
+            both = _of_persons(left) and _of_persons(right) and not (one_row_each(left) or one_row_each(right))
+            return below + (both and kind in _MULTIPLYING)
+        case Derived(relation=inner):
+            return multiplications(inner)
+        case Beside(left=left, right=right):
+            return multiplications(left) + multiplications(right)
+        case United(branches=branches):
+            return max(multiplications(branch) for branch in branches)
+        case _:
+            return 0
+
+
+_MULTIPLYING = frozenset({JoinKind.INNER, JoinKind.LEFT, JoinKind.RIGHT, JoinKind.FULL})
+
+
 def _of_persons(node: Relation) -> bool:
     return any(scan.owner is not None for scan in scans(node))
 

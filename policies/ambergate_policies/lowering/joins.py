@@ -24,9 +24,11 @@ from ambergate_policies.lowering.fanout import fan_out
 from ambergate_policies.lowering.rows import PersonScalars, Rows, links, sources_of, sources_read
 from ambergate_policies.lowering.scope import Names, Scope, Source
 from ambergate_policies.lowering.written import only
+from ambergate_policies.ranges import multiplications
 from ambergate_policies.verdict import QueryRefused
 
 MAX_SOURCES = 64
+MAX_MULTIPLICATIONS = 4
 Item = Callable[[exp.Expr], tuple[Relation, Source]]
 
 
@@ -55,6 +57,13 @@ class Joins:
         self._check_persons(rows, source, kind, on, node)
         self._check_fan_out(rows, source, relation, kind, on, node, equalities)
         rows.relation = Join(kind, rows.relation, relation, on)
+        if multiplications(rows.relation) > MAX_MULTIPLICATIONS:
+            raise self.reading.refuse(
+                "size",
+                f"more than {MAX_MULTIPLICATIONS} joins multiply the rows of a person: the time would tell whose",
+                node,
+                hint="make one row per person of each table first: SELECT DISTINCT person_id, or GROUP BY person_id",
+            )
         rows.owners = self._owners(rows, source, kind)
         if kind in (JoinKind.RIGHT, JoinKind.FULL):
             rows.nullable |= rows.linked
