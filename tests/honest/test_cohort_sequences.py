@@ -1,4 +1,4 @@
-"""Cohorts built step by step through the real pipeline: every step is carried out, and the last has something to read."""
+"""Cohorts built step by step through the real pipeline: every step is carried out, the last has something to read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Windows and QUALIFY beside GROUP BY, where the groups stay within one person: groups first, windows over them.
 
-`SELECT person_id, code, count(*) ... GROUP BY person_id, code QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY
+`SELECT person_id, code, count(*) ... GROUP BY 1, 2 QUALIFY row_number() OVER (PARTITION BY person_id ORDER BY
 count(*) DESC) = 1` is split into a SELECT that groups and one above it that has the windows.
 """
 

@@ -1,7 +1,7 @@
 """PIVOT and UNPIVOT, written out as plain SELECTs before anything is lowered.
 
-A PIVOT with its values is a GROUP BY with one filtered aggregate for each value; without them its columns would be named
-by the data, and it is refused. An UNPIVOT is a UNION ALL of one SELECT for each column.
+A PIVOT with its values is a GROUP BY with one filtered aggregate for each value; without them its columns would be
+named by the data, and it is refused. An UNPIVOT is a UNION ALL of one SELECT for each column.
 """
 
 from __future__ import annotations

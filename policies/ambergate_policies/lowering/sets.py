@@ -78,8 +78,7 @@ def _sets(reading: Reading, group: exp.Group) -> list[list[exp.Expr]]:
         number *= len(element)
     if number > MAX_SETS:
         raise reading.refuse("size", f"more than {MAX_SETS} grouping sets", group, hint="name the sets that you need")
-    found = [list(dict.fromkeys(key for part in chosen for key in part)) for chosen in product(*elements)]
-    return found
+    return [list(dict.fromkeys(key for part in chosen for key in part)) for chosen in product(*elements)]
 
 
 def _element(reading: Reading, node: exp.Expr) -> list[list[exp.Expr]]:
