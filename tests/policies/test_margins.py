@@ -121,7 +121,8 @@ def test_remainders_are_of_the_marked_rows_in_large_projects_too() -> None:
 def test_the_order_of_what_is_no_output(unrounded_gate: Gate, plain: duckdb.DuckDBPyConnection) -> None:
     sql = (
         "SELECT coalesce(sex, 'all') AS s, coalesce(CAST(imd AS VARCHAR), 'all') AS i, count(*) AS n FROM person "
-        "GROUP BY ROLLUP (sex, imd) HAVING count(*) > 150 ORDER BY grouping(sex), grouping(imd) DESC, n DESC, s, i LIMIT 5"
+        "GROUP BY ROLLUP (sex, imd) HAVING count(*) > 150 ORDER BY grouping(sex), grouping(imd) DESC, n DESC, s, i "
+        "LIMIT 5"
     )
     answer = unrounded_gate.answer(sql)
     assert answer.table is not None

@@ -125,7 +125,8 @@ def test_a_kernel_that_takes_too_much_is_ended_and_told_why(boxed: Boxed, code: 
 
 @pytest.mark.skipif("AMBERGATE_TEST_FORK_BOMB" not in os.environ, reason="AMBERGATE_TEST_FORK_BOMB is not set")
 def test_a_fork_bomb_ends_with_its_own_kernel(boxed: Boxed) -> None:
-    """A command of its own, for a machine that nobody else uses. Without the system's own limit on processes: it does not count for root."""
+    """A command of its own, for a machine that nobody else uses. The system's own limit on processes is set aside: it
+    does not count for root."""
 
     async def body() -> None:
         async with boxed.kernels(allowance=replace(TIGHT, open_files=10**6), limits=Limits(processes=4000)) as kernels:
