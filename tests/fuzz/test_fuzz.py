@@ -21,7 +21,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         yield opened
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(1))
 def test_a_random_statement_means_the_same_to_the_kernel_and_to_duckdb(both: Pair, seed: int) -> None:
     tally = differing.run(both, seed, 100)
     assert not tally.wrong, tally.wrong[0]
@@ -29,7 +29,7 @@ def test_a_random_statement_means_the_same_to_the_kernel_and_to_duckdb(both: Pai
     assert tally.words["same"] > 40, tally.words
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(1))
 def test_a_hostile_text_in_an_honest_statement_gets_nothing(both: Pair, seed: int) -> None:
     chance, words = random.Random(seed), Counter[str]()
     for text in chance.sample(HONEST, 40):

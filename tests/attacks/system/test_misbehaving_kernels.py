@@ -14,6 +14,7 @@ from tests.attacks.system.kernels import Boxed, Kernels, Running, run
 from ambergate_extension.sandbox import cgroups
 from ambergate_extension.sandbox.box import Allowance, Limits
 
+LOAD = pytest.mark.skipif("AMBERGATE_TEST_LOAD" not in os.environ, reason="AMBERGATE_TEST_LOAD is not set")
 TIGHT = Allowance(memory_mb=700, processes=120, open_files=2000, workspace_mb=64, files=300)
 MEMORY = """
 import subprocess, sys
@@ -107,11 +108,11 @@ async def _ended_with(kernels: Kernels, code: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (MEMORY, "700 MiB of memory"),
-        (OPEN_FILES, "2000 files open"),
+        pytest.param(MEMORY, "700 MiB of memory", marks=LOAD),
+        pytest.param(OPEN_FILES, "2000 files open", marks=LOAD),
         (FILLING, "more than 64 MiB"),
-        (FILLING_UNSEEN, "more than 64 MiB"),
-        (MANY_FILES, "more than 300 files"),
+        pytest.param(FILLING_UNSEEN, "more than 64 MiB", marks=LOAD),
+        pytest.param(MANY_FILES, "more than 300 files", marks=LOAD),
     ],
     ids=["memory of many", "open files", "full workspace", "deleted files", "many files"],
 )
@@ -123,7 +124,7 @@ def test_a_kernel_that_takes_too_much_is_ended_and_told_why(boxed: Boxed, code: 
     run(body())
 
 
-@pytest.mark.skipif("AMBERGATE_TEST_FORK_BOMB" not in os.environ, reason="AMBERGATE_TEST_FORK_BOMB is not set")
+@LOAD
 def test_a_fork_bomb_ends_with_its_own_kernel(boxed: Boxed) -> None:
     """A command of its own, for a machine that nobody else uses. The system's own limit on processes is set aside: it
     does not count for root."""
@@ -153,6 +154,7 @@ def test_groups_of_processes_hold_where_the_system_counts(boxed: Boxed) -> None:
     run(body())
 
 
+@LOAD
 def test_a_busy_kernel_goes_behind_the_others(boxed: Boxed) -> None:
     spinning = "import os\nfor _ in range(12):\n    if os.fork() == 0:\n        while True: pass\n'started'"
 
