@@ -35,7 +35,7 @@ def test_memory_and_statements_stay_small(costs: list[Cost]) -> None:
 
 
 def test_texts_of_a_reasonable_size_are_read(costs: list[Cost]) -> None:
-    reasonable = {"in-list-5000", "subqueries-20", "filters-100", "case-arms-100", "laughs-joins-6"}
+    reasonable = {"in-list-5000", "subqueries-20", "filters-100", "case-arms-100"}
     assert {cost.name for cost in costs if cost.outcome == "prepared"} >= reasonable
 
 
