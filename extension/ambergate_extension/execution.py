@@ -46,6 +46,12 @@ _HELD = Finding(
 )  # fmt: skip
 
 
+_HELD_STEP = Finding(
+    "held", Decision.REFUSE, "a table that this query would be made of is held for output checking",
+    hint="ask for that table by itself first",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Shaped:
     """A result in the researcher's shape, before anybody has decided to release it.
@@ -84,12 +90,15 @@ class Execution:
         self.ms = {"check": 0.0, "execute": 0.0, "clear": 0.0}
 
     def result(self, prepared: Prepared) -> Shaped:
-        """The result of the last step. Raises QueryRefused for an unmet demand, EngineFailure, IntegrityError."""
-        outcomes = []
+        """The result of the last step. Raises QueryRefused for an unmet demand and where an earlier step is held (what
+        comes after would tell of the held values by refusing or not), EngineFailure, IntegrityError."""
+        outcomes: list[_Outcome] = []
         for step in prepared.steps:
+            if outcomes and outcomes[-1].hold:
+                raise QueryRefused(_HELD_STEP)
             outcomes.append(self._outcome(step))
             self._tables[step.table] = outcomes[-1].table
-            if step.single is not None and outcomes[-1].table.num_rows > 1:
+            if step.single is not None and not outcomes[-1].hold and outcomes[-1].table.num_rows > 1:
                 raise QueryRefused(step.single)
         return _shaped(prepared, outcomes)
 
@@ -173,21 +182,18 @@ class Execution:
 
 
 def _shaped(prepared: Prepared, outcomes: Sequence[_Outcome]) -> Shaped:
-    """The last step's table under the researcher's names. What an earlier step holds is in every cell of it."""
+    """The last step's table under the researcher's names, with what the rules had to say of every step."""
     last, names = outcomes[-1], list(prepared.columns)
     table = pa.table([last.table.column(f"o{index}") for index in range(len(names))], names=names)
     mask = pa.table([last.table.column(f"s{index}") for index in range(len(names))], names=names)
-    earlier = any(outcome.hold for outcome in outcomes[:-1])
-    everything = tuple((row, column) for row in range(table.num_rows) for column in range(len(names)))
-    evidence = [{**item, "cell": None} for outcome in outcomes[:-1] for item in outcome.evidence]
     return Shaped(
         table,
         mask,
-        everything if earlier else last.held,
-        (*evidence, *last.evidence),
+        last.held,
+        last.evidence,
         tuple(dict.fromkeys(finding for outcome in outcomes for finding in outcome.findings)),
         sum(outcome.withheld_groups for outcome in outcomes),
-        any(outcome.hold for outcome in outcomes),
+        last.hold,
     )
 
 
